@@ -1,0 +1,70 @@
+import type { Log2Scalars, Program } from '../backend/backend.js';
+import { countKept } from './masks.js';
+import { type MicroBatch, type RoundControl, scoreRound } from './round.js';
+import { selectTopK } from './select.js';
+
+/** What one round did. `log2` belongs to the masks the round scored, `kept` to those it left. */
+export interface RoundRecord {
+  readonly round: number;
+  /** Weights kept over all tensors that take part. */
+  readonly kept: number;
+  readonly log2: Log2Scalars;
+  readonly seconds: number;
+}
+
+/** Everything that the next round depends on. */
+export interface PruneState {
+  readonly masks: readonly Uint8Array[];
+  /** The newest masks that are known to leave R above 0; absent until one round has been scored. */
+  readonly lastGood?: readonly Uint8Array[] | undefined;
+  readonly rounds: readonly RoundRecord[];
+}
+
+export interface RoundsOptions {
+  readonly program: Program;
+  /** The data from its beginning, once per call. */
+  readonly batches: () => Iterable<MicroBatch> | AsyncIterable<MicroBatch>;
+  /** Weights to keep after each round (schedule.ts). */
+  readonly schedule: readonly number[];
+  readonly names: readonly string[];
+  readonly takesPart: readonly boolean[];
+  readonly floor: number;
+  /** Called after each round with the state to go on from; the next round waits for it. */
+  readonly onRound?: (state: PruneState) => Promise<void> | void;
+  readonly onMicroBatch?: (round: number, done: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RoundsOutcome {
+  readonly state: PruneState;
+  /** True where R came out 0: `state.masks` cut the network, `state.lastGood` are the last that do not. */
+  readonly cut: boolean;
+  /** Scalars of the final masks. */
+  readonly final: Log2Scalars;
+}
+
+/**
+ * The pruning rounds from `start` to the end of the schedule, then one more scoring of the final masks: only a score tells
+ * whether the last selection cut the network.
+ */
+export async function runRounds(start: PruneState, options: RoundsOptions): Promise<RoundsOutcome> {
+  const { program, schedule, names, takesPart, floor } = options;
+  let state = start;
+  for (let round = state.rounds.length + 1; ; round++) {
+    const began = performance.now();
+    program.setMasks(state.masks);
+    const control: RoundControl = {
+      signal: options.signal,
+      onMicroBatch: (done) => options.onMicroBatch?.(round, done),
+    };
+    const { scores, log2 } = await scoreRound(program, options.batches(), control);
+    if (log2.R === Number.NEGATIVE_INFINITY) return { state, cut: true, final: log2 };
+    if (round > schedule.length) return { state: { ...state, lastGood: state.masks }, cut: false, final: log2 };
+
+    const masks = selectTopK(scores, state.masks, schedule[round - 1]!, { names, takesPart, floor });
+    const kept = masks.reduce((sum, mask, t) => sum + (takesPart[t] === true ? countKept(mask) : 0), 0);
+    const seconds = (performance.now() - began) / 1000;
+    state = { masks, lastGood: state.masks, rounds: [...state.rounds, { round, kept, log2, seconds }] };
+    await options.onRound?.(state);
+  }
+}
