@@ -1,4 +1,5 @@
 import picomatch from 'picomatch';
+import type { Role } from '../analysis/layers.js';
 import { PxError } from '../errors.js';
 import type { PlanParam } from '../plan/plan.js';
 
@@ -10,9 +11,6 @@ export interface CandidateOptions {
   /** Leave the first and the last prunable tensor dense. */
   readonly keepFirstLast?: boolean | undefined;
 }
-
-/** What a run does with a tensor: `pruned` ones compete, the others stay as they are and count for nothing. */
-export type Role = 'pruned' | 'gate-only' | 'excluded';
 
 /**
  * Decides for every prunable tensor whether it takes part. A glob's `*` matches any characters, `/` and `.` included; a glob

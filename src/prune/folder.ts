@@ -17,13 +17,13 @@ export const FILES = {
 export interface FolderOptions {
   /** Go on from the checkpoint found there. */
   readonly resume: boolean;
-  /** Start over, whatever the folder holds; files of other origin stay. */
+  /** Write there whatever the folder holds; files of other origin stay, those of an unfinished run of px are replaced. */
   readonly force: boolean;
 }
 
 /**
  * Makes the folder where there is none, locks it, checks that it is empty or ours, and removes what a killed run left half
- * written.
+ * written and, unless resuming, the results of an earlier run.
  *
  * @returns releases the lock
  * @throws PxError ERR_OPTION (the folder holds something else, or an unfinished run), ERR_STATE (locked), ERR_IO
@@ -32,11 +32,11 @@ export async function openRunFolder(folder: string, options: FolderOptions): Pro
   await makeFolder(folder);
   const release = await lockFolder(folder);
   try {
-    const entries = (await readdir(folder)).filter((name) => name !== LOCK_FILE);
+    const entries = (await readdir(folder)).filter((name) => !name.startsWith(LOCK_FILE));
     const leftovers = entries.filter(isLeftover);
     const found = entries.filter((name) => !leftovers.includes(name));
     checkContents(folder, found, options);
-    if (options.force) leftovers.push(...Object.values(FILES).filter((name) => found.includes(name)));
+    if (!options.resume) leftovers.push(...Object.values(FILES).filter((name) => found.includes(name)));
     for (const name of leftovers) await rm(join(folder, name), { force: true });
   } catch (error) {
     await release();
@@ -61,9 +61,8 @@ function checkContents(folder: string, found: readonly string[], { resume, force
   }
 }
 
-/** Temporary files of atomic writes (io/atomic.ts) and of the lock, whose process did not live to rename or remove them. */
+/** Temporary files of atomic writes (io/atomic.ts) whose process did not live to rename or remove them. */
 function isLeftover(name: string): boolean {
-  if (name.startsWith(`${LOCK_FILE}.`)) return true;
   return Object.values(FILES).some((file) => name.startsWith(`.${file}.`) && name.endsWith('.tmp'));
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { PxError } from '../errors.js';
@@ -36,10 +36,12 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
       if (attempt > 100 || (await lives(other))) throw refusal(folder, other);
       await removeStale(path, other);
     }
+    await removeDrafts(folder);
   } catch (error) {
     throw ioError(error, 'lock', folder);
   } finally {
-    await rm(draft, { force: true }).catch(() => undefined); // a refused draft leaves nothing to remove
+    // Where the folder refuses writing there is no draft to remove, and the refusal itself is on its way to the caller.
+    await rm(draft, { force: true }).catch(() => undefined);
   }
   return async () => {
     const holder = await readHolder(path);
@@ -113,6 +115,15 @@ async function removeStale(path: string, stale: Holder | undefined): Promise<voi
   const caught = await readHolder(aside);
   if (caught !== 'gone' && caught?.token !== stale?.token) await linked(aside, path);
   await rm(aside, { force: true });
+}
+
+/** Drafts of processes that were killed between writing and linking. */
+async function removeDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(`${LOCK_FILE}.`)) continue;
+    const holder = await readHolder(join(folder, name));
+    if (holder !== 'gone' && !(await lives(holder))) await rm(join(folder, name), { force: true });
+  }
 }
 
 function refusal(folder: string, holder: Holder | undefined): PxError {

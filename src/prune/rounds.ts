@@ -1,4 +1,4 @@
-import type { Log2Scalars, Program } from '../backend/backend.js';
+import type { Log2Scalars, Program, RoundResult } from '../backend/backend.js';
 import { countKept } from './masks.js';
 import { type MicroBatch, type RoundControl, scoreRound } from './round.js';
 import { selectTopK } from './select.js';
@@ -39,8 +39,9 @@ export interface RoundsOutcome {
   readonly state: PruneState;
   /** True where R came out 0: `state.masks` cut the network, `state.lastGood` are the last that do not. */
   readonly cut: boolean;
-  /** Scalars of the final masks. */
-  readonly final: Log2Scalars;
+  /** The final scoring, of `state.masks`. */
+  readonly final: RoundResult;
+  readonly finalSeconds: number;
 }
 
 /**
@@ -57,9 +58,12 @@ export async function runRounds(start: PruneState, options: RoundsOptions): Prom
       signal: options.signal,
       onMicroBatch: (done) => options.onMicroBatch?.(round, done),
     };
-    const { scores, log2 } = await scoreRound(program, options.batches(), control);
-    if (log2.R === Number.NEGATIVE_INFINITY) return { state, cut: true, final: log2 };
-    if (round > schedule.length) return { state: { ...state, lastGood: state.masks }, cut: false, final: log2 };
+    const result = await scoreRound(program, options.batches(), control);
+    const { scores, log2 } = result;
+    const cut = log2.R === Number.NEGATIVE_INFINITY;
+    if (cut || round > schedule.length) {
+      return { state, cut, final: result, finalSeconds: (performance.now() - began) / 1000 };
+    }
 
     const masks = selectTopK(scores, state.masks, schedule[round - 1]!, { names, takesPart, floor });
     const kept = masks.reduce((sum, mask, t) => sum + (takesPart[t] === true ? countKept(mask) : 0), 0);

@@ -1,0 +1,75 @@
+import { estimateMemory, largestMicroBatch } from '../analysis/memory.js';
+import type { Backend, Program } from '../backend/backend.js';
+import { PxError } from '../errors.js';
+import { splitMicroBatches } from '../io/data/micro-batch.js';
+import type { Plan } from '../plan/plan.js';
+import type { ValidScoreOptions } from './options.js';
+import type { MicroBatch } from './round.js';
+
+/** What scoring needs of a model: `LoadedModel` (plan/load.ts) is one. */
+export interface ScorableModel {
+  readonly plan: Plan;
+  /** Values of `plan.params`, in that order, stored layout. */
+  readonly weights: readonly Float32Array[];
+  readonly sha256: string;
+}
+
+/** What scoring needs of a data set: `Dataset` (io/data) is one. */
+export interface ScoringData {
+  /** Number of samples. */
+  readonly length: number;
+  readonly samples: readonly { readonly id: string; readonly label?: string | number | undefined }[];
+  /** Choices made for the user, and samples left out on request; recorded in run.json. */
+  readonly notes?: readonly string[];
+  readonly skipped?: readonly unknown[];
+  /** SHA-256 of what the samples are, in hex. */
+  digest(): Promise<string>;
+  /** The samples from the first on, contiguous, as many at a time as `sizes` says; can be called again. */
+  batches(sizes: readonly number[], signal?: AbortSignal): AsyncIterable<Float32Array>;
+}
+
+/** Sizes of the micro-batches a run takes: near-equal parts in order, the larger first. */
+export function planMicroBatches(plan: Plan, data: ScoringData, options: ValidScoreOptions): number[] {
+  if (data.length === 0) throw new PxError('ERR_DATA', 'the data set holds no sample: name files or folders that do');
+  const sizes = splitMicroBatches(data.length, options.microBatch ?? Math.min(128, data.length));
+  checkMemory(plan, Math.max(...sizes), options);
+  return sizes;
+}
+
+/** @throws PxError ERR_MEMORY naming the micro-batch that would fit */
+function checkMemory(plan: Plan, microBatch: number, options: ValidScoreOptions): void {
+  const limit = options.memoryLimit ?? process.availableMemory();
+  const needed = estimateMemory(plan, { method: options.method, microBatch }).total;
+  if (needed <= limit) return;
+  const fits = largestMicroBatch(plan, options.method, microBatch, limit);
+  const where = options.memoryLimit === undefined ? 'are available' : 'is the limit';
+  const remedy =
+    fits > 0
+      ? `--micro-batch ${fits} would fit${options.norm === 'batch' ? " (under norm 'batch' it changes the result, so it is never changed unasked)" : ''}`
+      : 'even a micro-batch of 1 does not fit: use a machine with more memory or a smaller input size';
+  throw new PxError(
+    'ERR_MEMORY',
+    `a micro-batch of ${microBatch} samples needs about ${gigabytes(needed)}, but ${gigabytes(limit)} ${where}; ${remedy}`,
+  );
+}
+
+/** Pairs the data's micro-batches with their sizes. */
+export async function* microBatches(
+  data: ScoringData,
+  sizes: readonly number[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<MicroBatch> {
+  let i = 0;
+  for await (const x of data.batches(sizes, signal)) yield { x, samples: sizes[i++]! };
+  if (i !== sizes.length) throw new PxError('ERR_DATA', `the data set gave ${i} micro-batches instead of ${sizes.length}`);
+}
+
+/** Compiles the model for one run; the caller disposes the program. */
+export function compile(model: ScorableModel, backend: Backend, options: ValidScoreOptions): Promise<Program> {
+  const { method, norm, threads } = options;
+  return backend.compile(model.plan, model.weights, { method, norm, ...(threads !== undefined && { threads }) });
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toPrecision(3)} GB`;
+}
