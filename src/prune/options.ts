@@ -102,8 +102,10 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => {
-    const name = path.length === 0 ? 'options' : `option '${path.join('.')}'`;
-    return `${name}: ${message}`;
+    if (path.length === 0) return message;
+    const name = String(path[0]);
+    const flag = name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
+    return `${name} (--${flag}): ${message}`;
   });
   throw new PxError('ERR_OPTION', faults.join('; '));
 }

@@ -13,6 +13,9 @@ export interface Progress {
   /** Micro-batches done in this round. */
   readonly microBatch: number;
   readonly microBatches: number;
+  /** Micro-batches done since this call began, and how many it takes in all. */
+  readonly done: number;
+  readonly total: number;
   readonly elapsedSeconds: number;
   /** Estimated from the micro-batches done since this call began; undefined before the first. */
   readonly remainingSeconds: number | undefined;
@@ -58,6 +61,8 @@ export class ProgressMeter {
       rounds: this.rounds,
       microBatch,
       microBatches: this.microBatches,
+      done: this.#done,
+      total,
       elapsedSeconds,
       remainingSeconds,
       ...(record && { record }),

@@ -117,7 +117,7 @@ async function describe(
     modelSha256: model.sha256,
     inputShape: plan.values[plan.input]!.shape,
     outputs: plan.outputs.map((output) => output.name),
-    dataDigest: await data.digest(),
+    dataDigest: await data.digest(options.signal),
     samples: data.length,
     method: options.method,
     norm: options.norm,

@@ -29,7 +29,7 @@ export interface RunRecord extends RunSummary {
   readonly data: {
     readonly samples: ScoringData['samples'];
     readonly notes: readonly string[];
-    readonly skipped: readonly unknown[];
+    readonly skipped: ScoringData['skipped'];
   };
   readonly machine: { readonly platform: string; readonly cpu: string; readonly node: string };
   /** SHA-256 of every other file the run wrote, by its name in the folder. */
@@ -54,7 +54,7 @@ export async function writeRunRecord(
     ...outcome,
     ...summary,
     modelFile: onnx.file === undefined ? null : resolve(onnx.file),
-    data: { samples: data.samples, notes: data.notes ?? [], skipped: data.skipped ?? [] },
+    data: { samples: data.samples, notes: data.notes, skipped: data.skipped },
     machine: {
       platform: `${process.platform} ${process.arch}`,
       cpu: cpus()[0]?.model ?? 'unknown',

@@ -40,7 +40,7 @@ export async function runScore(
   const { plan } = model;
   const masks = packMasks(plan.params, options.masks);
   const sizes = planMicroBatches(plan, data, options);
-  const dataDigest = await data.digest();
+  const dataDigest = await data.digest(options.signal);
   const began = performance.now();
   const meter = new ProgressMeter(options.onProgress, 1, 1, sizes.length, false);
   const program = await compile(model, scoreOptions.backend, options);

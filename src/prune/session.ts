@@ -2,6 +2,7 @@ import { estimateMemory, largestMicroBatch } from '../analysis/memory.js';
 import type { Backend, Program } from '../backend/backend.js';
 import { PxError } from '../errors.js';
 import { splitMicroBatches } from '../io/data/micro-batch.js';
+import type { Dataset } from '../io/data/types.js';
 import type { Plan } from '../plan/plan.js';
 import type { ValidScoreOptions } from './options.js';
 import type { MicroBatch } from './round.js';
@@ -14,24 +15,13 @@ export interface ScorableModel {
   readonly sha256: string;
 }
 
-/** What scoring needs of a data set: `Dataset` (io/data) is one. */
-export interface ScoringData {
-  /** Number of samples. */
-  readonly length: number;
-  readonly samples: readonly { readonly id: string; readonly label?: string | number | undefined }[];
-  /** Choices made for the user, and samples left out on request; recorded in run.json. */
-  readonly notes?: readonly string[];
-  readonly skipped?: readonly unknown[];
-  /** SHA-256 of what the samples are, in hex. */
-  digest(): Promise<string>;
-  /** The samples from the first on, contiguous, as many at a time as `sizes` says; can be called again. */
-  batches(sizes: readonly number[], signal?: AbortSignal): AsyncIterable<Float32Array>;
-}
+/** What scoring needs of a data set. */
+export type ScoringData = Pick<Dataset, 'length' | 'samples' | 'notes' | 'skipped' | 'digest' | 'batches'>;
 
 /** Sizes of the micro-batches a run takes: near-equal parts in order, the larger first. */
 export function planMicroBatches(plan: Plan, data: ScoringData, options: ValidScoreOptions): number[] {
   if (data.length === 0) throw new PxError('ERR_DATA', 'the data set holds no sample: name files or folders that do');
-  const sizes = splitMicroBatches(data.length, options.microBatch ?? Math.min(128, data.length));
+  const sizes = splitMicroBatches(data.length, options.microBatch);
   checkMemory(plan, Math.max(...sizes), options);
   return sizes;
 }
