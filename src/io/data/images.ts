@@ -1,0 +1,102 @@
+/** Images as samples: single files, and folders walked recursively in a fixed order. */
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { PxError } from '../../errors.js';
+import { ioError } from '../os-error.js';
+import { readImage } from './decode-image.js';
+import { writeInput } from './pixels.js';
+import type { Preprocessing } from './preprocess.js';
+import type { Sample, Source } from './types.js';
+
+const EXTENSIONS = new Set(['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp']);
+
+export function isImageName(name: string): boolean {
+  return EXTENSIONS.has(extname(name).toLowerCase());
+}
+
+export function openImageFile(path: string, preprocessing: Preprocessing): Source {
+  const sample = imageSample(path, basename(path), undefined, preprocessing);
+  return {
+    samples: [sample],
+    notes: [`${basename(path)}: ${preprocessing.description}`],
+    close: async () => {},
+  };
+}
+
+/**
+ * All images below a folder, ordered by path (code units, "/" between parts). Where an image lies in a sub-folder, the first
+ * one's name is its class. Other files are counted in the notes. ERR_IO, ERR_DATA where there is no image.
+ */
+export async function openImageFolder(folder: string, preprocessing: Preprocessing): Promise<Source> {
+  const files: string[] = [];
+  await walk(folder, '', files, new Set());
+  files.sort((a, b) => (a < b ? -1 : 1));
+  const images = files.filter(isImageName);
+  const others = files.filter((file) => !isImageName(file));
+  if (images.length === 0) {
+    const found =
+      others.length === 0 ? 'no file' : `${others.length} other files (${others.slice(0, 3).join(', ')})`;
+    throw new PxError(
+      'ERR_DATA',
+      `${folder}: holds no JPEG, PNG or WebP image, but ${found}; name tensor and CIFAR files one by one`,
+    );
+  }
+  const name = basename(resolve(folder));
+  const samples = images.map((file) => {
+    const slash = file.indexOf('/');
+    return imageSample(
+      join(folder, file),
+      `${name}/${file}`,
+      slash < 0 ? undefined : file.slice(0, slash),
+      preprocessing,
+    );
+  });
+  const classes = new Set(samples.map((sample) => sample.label).filter((label) => label !== undefined)).size;
+  const notes = [
+    `${name}: ${images.length} images${classes > 0 ? ` in ${classes} classes` : ''}, ${preprocessing.description}`,
+  ];
+  if (others.length > 0) {
+    const shown = others.slice(0, 3).join(', ');
+    notes.push(
+      `${name}: ${others.length} files are not JPEG, PNG or WebP and were left out (${shown}${others.length > 3 ? ', …' : ''})`,
+    );
+  }
+  return { samples, notes, close: async () => {} };
+}
+
+function imageSample(
+  path: string,
+  id: string,
+  label: string | undefined,
+  preprocessing: Preprocessing,
+): Sample {
+  return {
+    id,
+    ...(label !== undefined && { label }),
+    load: async (out) => writeInput(await readImage(path, preprocessing), preprocessing, out),
+  };
+}
+
+/** Collects relative paths of all files; links are followed, `above` holds the real paths of the folders we are in. */
+async function walk(
+  root: string,
+  relative: string,
+  files: string[],
+  above: ReadonlySet<string>,
+): Promise<void> {
+  const folder = join(root, relative);
+  try {
+    const real = await realpath(folder);
+    if (above.has(real))
+      throw new PxError('ERR_DATA', `${folder}: a link that leads back to a folder around it; remove it`);
+    const inside = new Set([...above, real]);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
+      const kind = entry.isSymbolicLink() ? await stat(join(root, path)) : entry;
+      if (kind.isDirectory()) await walk(root, path, files, inside);
+      else files.push(path);
+    }
+  } catch (error) {
+    throw ioError(error, 'read', folder);
+  }
+}
