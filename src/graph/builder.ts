@@ -1,0 +1,34 @@
+import type { Graph, GraphNode, GraphValue, Origin, ValueId } from './graph.js';
+
+type WithoutPlace<T> = T extends unknown ? Omit<T, 'origin' | 'output'> : never;
+/** A node before it has a place in a graph. */
+export type NodeBody = WithoutPlace<GraphNode>;
+
+/** No value of a real model comes near this many elements per sample; a file that asks for more is hostile or broken. */
+export const MAX_VALUE_SIZE = 2 ** 31;
+
+/** Collects values and nodes in execution order. */
+export class GraphBuilder {
+  private readonly values: GraphValue[] = [];
+  private readonly nodes: GraphNode[] = [];
+
+  value(name: string, shape: readonly number[]): ValueId {
+    this.values.push({ name, shape });
+    return this.values.length - 1;
+  }
+
+  shape(id: ValueId): readonly number[] {
+    return (this.values[id] as GraphValue).shape;
+  }
+
+  /** Appends a node and the value it produces. */
+  node(origin: Origin, body: NodeBody, name: string, shape: readonly number[]): ValueId {
+    const output = this.value(name, shape);
+    this.nodes.push({ ...body, origin, output } as GraphNode);
+    return output;
+  }
+
+  build(input: ValueId, outputs: Graph['outputs']): Graph {
+    return { input, outputs, values: this.values, nodes: this.nodes };
+  }
+}
