@@ -1,0 +1,148 @@
+/** External data of a pruned model: every data file is copied beside the new model, masked elements zeroed on the way. */
+import { mkdir, open, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { PxError } from '../errors.js';
+import type { AtomicWriter } from '../io/atomic.js';
+import { openAtomic } from '../io/atomic.js';
+import { ioError, systemCode } from '../io/os-error.js';
+import { readRange } from '../io/read-range.js';
+import { externalPath } from './external.js';
+import type { ExternalPayload, OnnxModel, TensorRecord } from './proto.js';
+import type { MaskBits } from './zero-elements.js';
+import { isKept, zeroPiece } from './zero-elements.js';
+
+/** Bytes copied at a time. */
+const PIECE = 16 * 1024 * 1024;
+
+interface MaskedRange {
+  readonly tensor: TensorRecord;
+  readonly payload: ExternalPayload;
+  readonly mask: MaskBits;
+}
+
+export interface ExternalFile {
+  readonly from: string;
+  readonly to: string;
+  readonly masked: readonly MaskedRange[];
+}
+
+/**
+ * One entry per data file that any tensor of the model refers to; targets lie beside `path`. ERR_OPTION where a target would be the
+ * new model itself, ERR_UNSUPPORTED where a masked tensor shares bytes with another one.
+ */
+export function planExternalFiles(
+  model: OnnxModel,
+  masks: ReadonlyMap<string, MaskBits>,
+  path: string,
+): ExternalFile[] {
+  const files = new Map<
+    string,
+    { from: string; tensors: { tensor: TensorRecord; payload: ExternalPayload }[] }
+  >();
+  for (const tensor of model.tensors.values()) {
+    const { payload } = tensor;
+    if (payload.kind !== 'external') continue;
+    const to = join(dirname(path), payload.location);
+    if (resolve(to) === resolve(path)) {
+      throw new PxError(
+        'ERR_OPTION',
+        `${path} is also the name of the model's external data; choose another name`,
+      );
+    }
+    const file = files.get(to) ?? { from: externalPath(model, tensor.name, payload), tensors: [] };
+    file.tensors.push({ tensor, payload });
+    files.set(to, file);
+  }
+  return [...files].map(([to, { from, tensors }]) => {
+    tensors.sort((a, b) => a.payload.offset - b.payload.offset);
+    refuseSharedBytes(from, tensors, masks);
+    const masked = tensors.flatMap(({ tensor, payload }) => {
+      const mask = masks.get(tensor.name);
+      return mask ? [{ tensor, payload, mask }] : [];
+    });
+    return { from, to, masked };
+  });
+}
+
+/** Copies a data file; the writer returned is complete but not committed. ERR_OPTION where source and target are one file, ERR_IO. */
+export async function copyExternal({ from, to, masked }: ExternalFile): Promise<AtomicWriter> {
+  await refuseSameFile(from, to);
+  await mkdir(dirname(to), { recursive: true }).catch((error: unknown) => {
+    throw ioError(error, 'write', to);
+  });
+  const source = await open(from, 'r').catch((error: unknown) => {
+    throw ioError(error, 'read', from);
+  });
+  let writer: AtomicWriter | undefined;
+  try {
+    const { size } = await source.stat();
+    writer = await openAtomic(to);
+    for (let at = 0; at < size; at += PIECE) {
+      const bytes = await readRange(source, from, at, Math.min(PIECE, size - at));
+      for (const range of masked) zeroOverlap(bytes, at, range);
+      await writer.write(bytes);
+    }
+    return writer;
+  } catch (error) {
+    await writer?.discard();
+    throw ioError(error, 'copy', from);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Input files are never modified, whatever names or links lead to them. ERR_OPTION. */
+export async function refuseSameFile(input: string, output: string): Promise<void> {
+  const identity = async (path: string): Promise<string | undefined> => {
+    try {
+      const { dev, ino } = await stat(path, { bigint: true });
+      return `${dev}:${ino}`;
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw ioError(error, 'read', path);
+    }
+  };
+  const existing = await identity(output);
+  if (existing !== undefined && existing === (await identity(input))) {
+    throw new PxError(
+      'ERR_OPTION',
+      `writing ${output} would overwrite the input ${input}; choose another folder`,
+    );
+  }
+}
+
+function zeroOverlap(bytes: Uint8Array, at: number, { tensor, payload, mask }: MaskedRange): void {
+  const start = Math.max(payload.offset, at);
+  const end = Math.min(payload.offset + payload.length, at + bytes.length);
+  if (start < end) zeroPiece(bytes.subarray(start - at, end - at), start - payload.offset, tensor, mask);
+}
+
+/** Zeroing one of two tensors that share bytes would change the other unasked. `tensors` is sorted by offset. */
+function refuseSharedBytes(
+  file: string,
+  tensors: readonly { readonly tensor: TensorRecord; readonly payload: ExternalPayload }[],
+  masks: ReadonlyMap<string, MaskBits>,
+): void {
+  let previous = tensors[0];
+  for (const current of tensors.slice(1)) {
+    const previousEnd = previous!.payload.offset + previous!.payload.length;
+    if (current.payload.offset < previousEnd && current.payload.length > 0) {
+      for (const { tensor } of [previous!, current]) {
+        const mask = masks.get(tensor.name);
+        if (mask && prunesAny(mask, tensor.size)) {
+          const names = `"${previous!.tensor.name}" and "${current.tensor.name}"`;
+          throw new PxError(
+            'ERR_UNSUPPORTED',
+            `${file}: tensors ${names} share bytes; save the model again with onnx.save`,
+          );
+        }
+      }
+    }
+    if (current.payload.offset + current.payload.length >= previousEnd) previous = current;
+  }
+}
+
+function prunesAny(mask: MaskBits, size: number): boolean {
+  for (let j = 0; j < size; j++) if (!isKept(mask, j)) return true;
+  return false;
+}

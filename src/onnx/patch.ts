@@ -1,0 +1,143 @@
+/**
+ * Writes a pruned model: the input file's own bytes with masked weights zeroed in place and metadata appended. Nothing is
+ * re-encoded, so fields this package does not know survive byte for byte.
+ */
+import { PxError } from '../errors.js';
+import type { AtomicWriter } from '../io/atomic.js';
+import { openAtomic } from '../io/atomic.js';
+import { dataType, isFloatType } from './data-types.js';
+import { encodeMetadataEntries, findMetadataEntries } from './metadata-props.js';
+import { copyExternal, planExternalFiles, refuseSameFile } from './patch-external.js';
+import type { InlinePayload, OnnxModel, TensorRecord } from './proto.js';
+import type { MaskBits } from './zero-elements.js';
+import { maskDensity, payloadHull, zeroInline } from './zero-elements.js';
+
+/** metadata_props key under which the share of kept weights of a tensor is written. */
+export const DENSITY_KEY = 'path_exclusion.density/';
+
+/** The largest message protobuf can read back. */
+const MAX_FILE_BYTES = 2 ** 31 - 1;
+
+/** A part of the output: bytes of the input, or what replaces them. */
+interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: () => Uint8Array;
+}
+
+/**
+ * Writes `model` to `path` with the masked elements of the named tensors zero (all bits 0, whatever their type). `masks` maps tensor
+ * names to bits, bit j & 7 of byte j >> 3 for element j in stored order, 1 = kept. `metadata` is added to metadata_props together
+ * with each tensor's density; entries under the same keys are replaced. External data go to new files of the same names
+ * beside `path`. Every file is written atomically, the model last.
+ *
+ * @returns paths of the files written, the model first
+ * @throws PxError ERR_OPTION where `path` or an external file would overwrite the input, ERR_MISMATCH where a mask does not fit,
+ *   ERR_UNSUPPORTED for tensors that cannot be masked, ERR_IO
+ */
+export async function writePruned(
+  model: OnnxModel,
+  masks: ReadonlyMap<string, MaskBits>,
+  path: string,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<string[]> {
+  const masked = [...masks].map(([name, mask]) => ({ tensor: checkMask(model, name, mask), mask }));
+  const external = planExternalFiles(model, masks, path);
+  if (model.file !== undefined) await refuseSameFile(model.file, path);
+
+  const entries = new Map(Object.entries(metadata));
+  for (const { tensor, mask } of masked) {
+    entries.set(DENSITY_KEY + tensor.name, String(maskDensity(mask, tensor.size)));
+  }
+  const parts = [
+    ...masked.flatMap(({ tensor, mask }) => inlinePart(model, tensor, mask)),
+    ...findMetadataEntries(model.bytes, new Set(entries.keys())).map((range) => ({
+      ...range,
+      replacement: nothing,
+    })),
+  ].sort((a, b) => a.start - b.start);
+
+  const writers: AtomicWriter[] = [];
+  try {
+    for (const file of external) writers.push(await copyExternal(file));
+    const writer = await openAtomic(path);
+    writers.push(writer);
+    await writeParts(writer, model, parts, encodeMetadataEntries(entries));
+    for (const finished of writers) await finished.commit();
+  } catch (error) {
+    for (const unfinished of writers) await unfinished.discard();
+    throw error;
+  }
+  return [path, ...external.map((file) => file.to)];
+}
+
+/** The tensor of that name, fit for this mask. */
+function checkMask(model: OnnxModel, name: string, mask: MaskBits): TensorRecord {
+  const file = model.file ?? 'the model';
+  const tensor = model.tensors.get(name);
+  if (!tensor)
+    throw new PxError(
+      'ERR_MISMATCH',
+      `mask "${name}": ${file} has no tensor of that name; is it the same model?`,
+    );
+  if (!isFloatType(tensor.dataType)) {
+    const type = dataType(tensor.dataType).name;
+    throw new PxError(
+      'ERR_UNSUPPORTED',
+      `mask "${name}": the tensor holds ${type}, only floating-point weights can be masked`,
+    );
+  }
+  if (mask.length !== Math.ceil(tensor.size / 8)) {
+    const shape = `[${tensor.dims.join(', ')}]`;
+    throw new PxError(
+      'ERR_MISMATCH',
+      `mask "${name}": ${mask.length} bytes do not hold one bit for each of ${shape} weights`,
+    );
+  }
+  return tensor;
+}
+
+/** Copies one tensor's bytes at a time, when they are written. */
+function inlinePart(model: OnnxModel, tensor: TensorRecord, mask: MaskBits): Part[] {
+  if (tensor.payload.kind === 'external') return [];
+  const hull = payloadHull(tensor.payload as InlinePayload);
+  if (!hull) return [];
+  const replacement = (): Uint8Array => {
+    const bytes = model.bytes.slice(hull.start, hull.end);
+    zeroInline(bytes, hull.start, tensor, mask);
+    return bytes;
+  };
+  return [{ ...hull, replacement }];
+}
+
+async function writeParts(
+  writer: AtomicWriter,
+  model: OnnxModel,
+  parts: readonly Part[],
+  appendix: Uint8Array,
+): Promise<void> {
+  let position = 0;
+  for (const { start, end, replacement } of parts) {
+    if (start < position) {
+      throw new PxError(
+        'ERR_FILE',
+        `${model.file ?? 'the model'}: tensors overlap at byte ${start}; the file is damaged`,
+      );
+    }
+    await writer.write(model.bytes.subarray(position, start));
+    await writer.write(replacement());
+    position = end;
+  }
+  await writer.write(model.bytes.subarray(position));
+  await writer.write(appendix);
+  if (writer.position > MAX_FILE_BYTES) {
+    throw new PxError(
+      'ERR_FILE',
+      `${writer.path}: with metadata the model exceeds protobuf's 2 GiB; save it with external data first`,
+    );
+  }
+}
+
+function nothing(): Uint8Array {
+  return new Uint8Array(0);
+}
