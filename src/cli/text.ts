@@ -30,8 +30,8 @@ export function count(value: number): string {
 }
 
 /** "1 weight", "2 weights". */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
 }
 
 export function percent(share: number): string {

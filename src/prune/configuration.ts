@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
 import { PxError } from '../errors.js';
+import { VERSION } from '../version.js';
+import type { ValidPruneOptions } from './options.js';
+import type { RunOutline } from './outline.js';
+import type { ScorableModel } from './session.js';
 
 /** Everything the result of a run depends on. Two runs with equal configurations give the same bytes. */
 export interface Configuration {
@@ -23,6 +27,37 @@ export interface Configuration {
   readonly startMasks: string | null;
 }
 
+/** The configuration of a run on `model`; `dataDigest` is the data set's. */
+export function configure(
+  model: ScorableModel,
+  outline: RunOutline,
+  options: ValidPruneOptions,
+  backend: string,
+  dataDigest: string,
+): Configuration {
+  const { plan, sha256 } = model;
+  const { method, norm, density, rounds, only, exclude, keepFirstLast, floor, masks, microBatch } = options;
+  return {
+    version: VERSION,
+    modelSha256: sha256,
+    inputShape: plan.values[plan.input]!.shape,
+    outputs: plan.outputs.map((output) => output.name),
+    dataDigest,
+    samples: outline.microBatches.reduce((sum, size) => sum + size, 0),
+    method,
+    norm,
+    microBatch: microBatch ?? Math.max(...outline.microBatches),
+    backend,
+    density,
+    rounds,
+    only: only ?? null,
+    exclude: exclude ?? null,
+    keepFirstLast,
+    floor,
+    startMasks: masks === undefined ? null : digestMasks(outline.start),
+  };
+}
+
 /**
  * @param found what the run in `folder` was started with
  * @throws PxError ERR_MISMATCH naming every setting that differs, with both values
@@ -42,7 +77,7 @@ export function requireSameConfiguration(folder: string, found: unknown, wanted:
 }
 
 /** SHA-256 over packed masks, in hex. */
-export function digestMasks(masks: readonly Uint8Array[]): string {
+function digestMasks(masks: readonly Uint8Array[]): string {
   const hash = createHash('sha256');
   for (const mask of masks) hash.update(mask);
   return hash.digest('hex');

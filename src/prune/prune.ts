@@ -3,32 +3,18 @@ import { cutTensors } from '../analysis/cut.js';
 import { type Role, reportLayers } from '../analysis/layers.js';
 import type { Backend, Program } from '../backend/backend.js';
 import { PxError } from '../errors.js';
-import { assignRoles } from './candidates.js';
 import { readCheckpoint, removeCheckpoint, writeCheckpoint } from './checkpoint.js';
-import { type Configuration, digestMasks } from './configuration.js';
+import { type Configuration, configure } from './configuration.js';
 import { FILES, openRunFolder } from './folder.js';
 import { countKept } from './masks.js';
 import { type PruneOptions, parsePruneOptions, type ValidPruneOptions } from './options.js';
+import { outlineRun, type RunOutline } from './outline.js';
 import { type PrunableModel, readFinishedRun, writeCutRun, writeFinishedRun } from './output.js';
 import { ProgressMeter } from './progress.js';
 import type { PruneResult, RunSummary } from './result.js';
-import { type PruneState, type RoundsOutcome, runRounds } from './rounds.js';
-import { keepSchedule } from './schedule.js';
-import { compile, microBatches, planMicroBatches, type ScoringData } from './session.js';
-import { packMasks, unpackMasks } from './start.js';
-import { VERSION } from '../version.js';
-
-/** What does not change from round to round. */
-interface Run {
-  readonly model: PrunableModel;
-  readonly data: ScoringData;
-  readonly options: ValidPruneOptions;
-  readonly roles: readonly Role[];
-  readonly countable: number;
-  readonly schedule: readonly number[];
-  readonly sizes: readonly number[];
-  readonly configuration: Configuration;
-}
+import { type PruneState, type RoundsOptions, type RoundsOutcome, runRounds } from './rounds.js';
+import { checkMemory, compile, microBatches, type ScoringData } from './session.js';
+import { unpackMasks } from './start.js';
 
 /**
  * Prunes in rounds: score, keep the best, repeat, then score what is left once more. With `out` the folder holds a checkpoint after
@@ -44,13 +30,13 @@ export async function runPrune(
 ): Promise<PruneResult> {
   const options = parsePruneOptions(pruneOptions);
   const { params } = model.plan;
-  const roles = assignRoles(params, options);
-  const start = packMasks(params, options.masks);
-  const schedule = makeSchedule(model, roles, start, options);
-  const sizes = planMicroBatches(model.plan, data, options);
-  const configuration = await describe(model, data, options, sizes, start, pruneOptions.backend);
-  const run = { model, data, options, roles, ...schedule, sizes, configuration };
-  if (options.out === undefined) return execute(run, { masks: start, rounds: [] }, pruneOptions.backend);
+  const outline = outlineRun(model.plan, data.length, options);
+  checkMemory(model.plan, outline.microBatches, options);
+  const { backend } = pruneOptions;
+  const configuration = configure(model, outline, options, backend.name, await data.digest(options.signal));
+  const run: Run = { model, data, options, outline, configuration };
+  const start: PruneState = { masks: outline.start, rounds: [] };
+  if (options.out === undefined) return execute(run, start, backend);
 
   const release = await openRunFolder(options.out, options);
   try {
@@ -61,76 +47,19 @@ export async function runPrune(
       if (finished) return finished;
     }
     const found = options.resume ? await readCheckpoint(options.out, params, configuration) : undefined;
-    return await execute(run, found ?? { masks: start, rounds: [] }, pruneOptions.backend);
+    return await execute(run, found ?? start, backend);
   } finally {
     await release();
   }
 }
 
-function makeSchedule(
-  model: PrunableModel,
-  roles: readonly Role[],
-  start: readonly Uint8Array[],
-  options: ValidPruneOptions,
-): { countable: number; schedule: number[] } {
-  const { params } = model.plan;
-  const { density, rounds, floor } = options;
-  let countable = 0;
-  let alive = 0;
-  let least = 0;
-  params.forEach((param, id) => {
-    if (roles[id] !== 'pruned') return;
-    const kept = countKept(start[id]!);
-    countable += param.size;
-    alive += kept;
-    least += Math.min(floor, kept);
-  });
-  const schedule = keepSchedule(countable, density, rounds, alive);
-  const last = schedule.at(-1)!;
-  if (last > alive) {
-    throw new PxError(
-      'ERR_OPTION',
-      `density ${density} keeps ${last} of ${countable} weights, but the given masks keep only ${alive}: lower the density`,
-    );
-  }
-  if (least > last) {
-    throw new PxError(
-      'ERR_OPTION',
-      `a floor of ${floor} weights per tensor needs ${least} weights, but density ${density} keeps ${last}: ` +
-        'lower the floor or raise the density',
-    );
-  }
-  return { countable, schedule };
-}
-
-async function describe(
-  model: PrunableModel,
-  data: ScoringData,
-  options: ValidPruneOptions,
-  sizes: readonly number[],
-  start: readonly Uint8Array[],
-  backend: Backend,
-): Promise<Configuration> {
-  const { plan } = model;
-  return {
-    version: VERSION,
-    modelSha256: model.sha256,
-    inputShape: plan.values[plan.input]!.shape,
-    outputs: plan.outputs.map((output) => output.name),
-    dataDigest: await data.digest(options.signal),
-    samples: data.length,
-    method: options.method,
-    norm: options.norm,
-    microBatch: options.microBatch ?? Math.max(...sizes),
-    backend: backend.name,
-    density: options.density,
-    rounds: options.rounds,
-    only: options.only ?? null,
-    exclude: options.exclude ?? null,
-    keepFirstLast: options.keepFirstLast,
-    floor: options.floor,
-    startMasks: options.masks === undefined ? null : digestMasks(start),
-  };
+/** What does not change from round to round. */
+interface Run {
+  readonly model: PrunableModel;
+  readonly data: ScoringData;
+  readonly options: ValidPruneOptions;
+  readonly outline: RunOutline;
+  readonly configuration: Configuration;
 }
 
 /** Runs what is left of the schedule and writes the results. */
@@ -151,13 +80,14 @@ async function execute(run: Run, start: PruneState, backend: Backend): Promise<P
   }
 }
 
-function roundsOptions({ model, data, options, roles, schedule, sizes, configuration }: Run, start: PruneState, program: Program) {
+function roundsOptions({ model, data, options, outline, configuration }: Run, start: PruneState, program: Program): RoundsOptions {
+  const { schedule, microBatches: sizes } = outline;
   const meter = new ProgressMeter(options.onProgress, start.rounds.length + 1, schedule.length, sizes.length, true);
   return {
     program,
     schedule,
     names: model.plan.params.map((param) => param.name),
-    takesPart: roles.map((role) => role === 'pruned'),
+    takesPart: outline.roles.map((role) => role === 'pruned'),
     floor: options.floor,
     signal: options.signal,
     batches: () => microBatches(data, sizes, options.signal),
@@ -176,9 +106,9 @@ function assemble(run: Run, outcome: RoundsOutcome, backend: string): PruneResul
   return {
     ...summarize(run, outcome, backend),
     masks: unpackMasks(params, state.masks),
-    kept: countCompeting(run.roles, kept),
+    kept: countCompeting(run.outline.roles, kept),
     log2: final.log2,
-    layers: reportLayers(params, run.roles, kept, final.scores),
+    layers: reportLayers(params, run.outline.roles, kept, final.scores),
   };
 }
 
@@ -186,8 +116,8 @@ function summarize(run: Run, { state, finalSeconds }: RoundsOutcome, backend: st
   return {
     configuration: run.configuration,
     rounds: state.rounds,
-    countable: run.countable,
-    microBatches: run.sizes,
+    countable: run.outline.countable,
+    microBatches: run.outline.microBatches,
     backend,
     seconds: state.rounds.reduce((sum, round) => sum + round.seconds, finalSeconds),
   };
@@ -210,7 +140,7 @@ async function cutError(run: Run, outcome: RoundsOutcome, backend: string): Prom
   }
   const masks = unpackMasks(model.plan.params, lastGood);
   if (options.out !== undefined) {
-    const kept = countCompeting(run.roles, lastGood.map(countKept));
+    const kept = countCompeting(run.outline.roles, lastGood.map(countKept));
     await writeCutRun(options.out, model, run.data, summarize(run, outcome, backend), { masks, kept, reason });
     await removeCheckpoint(options.out);
   }

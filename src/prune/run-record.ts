@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { z } from 'zod';
 import type { LayerReport } from '../analysis/layers.js';
 import type { Log2Scalars } from '../backend/backend.js';
 import { PxError } from '../errors.js';
@@ -47,7 +48,7 @@ export async function writeRunRecord(
   outcome: Outcome,
   written: readonly string[],
 ): Promise<void> {
-  const hashes = await Promise.all(written.map(async (path) => [basename(path), await sha256File(path)] as const));
+  const hashes = await Promise.all(written.map(async (path) => [relative(folder, path), await sha256File(path)] as const));
   const record: RunRecord = {
     format: 1,
     version: VERSION,
@@ -79,11 +80,51 @@ export async function readRunRecord(folder: string): Promise<RunRecord | undefin
     if (systemCode(error) === 'ENOENT') return undefined;
     throw ioError(error, 'read', path);
   }
+  const fault = (why: string) =>
+    new PxError('ERR_FILE', `${path} is not a run.json of px (${why}): name the folder of a px prune run, or prune again`);
+  let json: unknown;
   try {
-    const record = JSON.parse(text) as RunRecord;
-    if (record.format === 1 && Array.isArray(record.rounds) && typeof record.configuration === 'object') return record;
+    json = JSON.parse(text);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    throw fault((error as SyntaxError).message);
   }
-  throw new PxError('ERR_FILE', `${path} is not a run.json of px: name the folder of a px prune run, or prune again`);
+  const result = z.safeParse(SHAPE, json);
+  if (!result.success) throw fault(result.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('; '));
+  return json as RunRecord;
 }
+
+/** As far as it is read again; a name of a file may not lead out of the folder. */
+const SHAPE = z.looseObject({
+  format: z.literal(1),
+  status: z.enum(['done', 'cut']),
+  reason: z.string().optional(),
+  configuration: z.looseObject({
+    modelSha256: z.string(),
+    density: z.number().gt(0).max(1),
+    rounds: z.int().min(1).max(1_000_000),
+    startMasks: z.string().nullable(),
+  }),
+  rounds: z.array(z.looseObject({ round: z.int(), kept: z.int(), log2: z.looseObject({}), seconds: z.number() })),
+  countable: z.int().min(1),
+  kept: z.int().optional(),
+  log2: z.looseObject({ R: z.number() }).optional(),
+  layers: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        shape: z.array(z.int()),
+        role: z.enum(['pruned', 'gate-only', 'excluded']),
+        weights: z.int(),
+        kept: z.int(),
+      }),
+    )
+    .optional(),
+  microBatches: z.array(z.int()),
+  backend: z.string(),
+  seconds: z.number(),
+  modelFile: z.string().nullable(),
+  files: z.record(
+    z.string().refine((name) => !isAbsolute(name) && !name.split(/[\\/]/).includes('..'), 'leads out of the folder'),
+    z.string(),
+  ),
+});

@@ -1,10 +1,11 @@
 import { type LayerReport, reportLayers } from '../analysis/layers.js';
 import type { Backend, Log2Scalars, Method, NormStatistics } from '../backend/backend.js';
+import { splitMicroBatches } from '../io/data/micro-batch.js';
 import { countKept } from './masks.js';
 import { parseScoreOptions, type ScoreOptions } from './options.js';
 import { ProgressMeter } from './progress.js';
 import { scoreRound } from './round.js';
-import { compile, microBatches, planMicroBatches, type ScorableModel, type ScoringData } from './session.js';
+import { checkMemory, compile, microBatches, type ScorableModel, type ScoringData } from './session.js';
 import { packMasks } from './start.js';
 
 export interface ScoreResult {
@@ -39,7 +40,8 @@ export async function runScore(
   const options = parseScoreOptions(scoreOptions);
   const { plan } = model;
   const masks = packMasks(plan.params, options.masks);
-  const sizes = planMicroBatches(plan, data, options);
+  const sizes = splitMicroBatches(data.length, options.microBatch);
+  checkMemory(plan, sizes, options);
   const dataDigest = await data.digest(options.signal);
   const began = performance.now();
   const meter = new ProgressMeter(options.onProgress, 1, 1, sizes.length, false);

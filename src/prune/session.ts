@@ -1,7 +1,6 @@
 import { estimateMemory, largestMicroBatch } from '../analysis/memory.js';
 import type { Backend, Program } from '../backend/backend.js';
 import { PxError } from '../errors.js';
-import { splitMicroBatches } from '../io/data/micro-batch.js';
 import type { Dataset } from '../io/data/types.js';
 import type { Plan } from '../plan/plan.js';
 import type { ValidScoreOptions } from './options.js';
@@ -18,16 +17,9 @@ export interface ScorableModel {
 /** What scoring needs of a data set. */
 export type ScoringData = Pick<Dataset, 'length' | 'samples' | 'notes' | 'skipped' | 'digest' | 'batches'>;
 
-/** Sizes of the micro-batches a run takes: near-equal parts in order, the larger first. */
-export function planMicroBatches(plan: Plan, data: ScoringData, options: ValidScoreOptions): number[] {
-  if (data.length === 0) throw new PxError('ERR_DATA', 'the data set holds no sample: name files or folders that do');
-  const sizes = splitMicroBatches(data.length, options.microBatch);
-  checkMemory(plan, Math.max(...sizes), options);
-  return sizes;
-}
-
-/** @throws PxError ERR_MEMORY naming the micro-batch that would fit */
-function checkMemory(plan: Plan, microBatch: number, options: ValidScoreOptions): void {
+/** @throws PxError ERR_MEMORY naming the micro-batch that would fit, where the largest of `sizes` does not */
+export function checkMemory(plan: Plan, sizes: readonly number[], options: ValidScoreOptions): void {
+  const microBatch = Math.max(...sizes);
   const limit = options.memoryLimit ?? process.availableMemory();
   const needed = estimateMemory(plan, { method: options.method, microBatch }).total;
   if (needed <= limit) return;
