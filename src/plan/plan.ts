@@ -183,7 +183,10 @@ export interface ProductStep extends StepBase {
 
 export type NormStep = AffineStep | BatchNormStep | LayerNormStep | GroupNormStep;
 
-/** f: x·scale + shift. h: 1. g, j: scale². Learned scales, constant addends, running statistics folded by an exporter. */
+/**
+ * f: x·scale + shift. h: 1. g, j: scale². Learned scales, constant addends, running statistics folded by an exporter.
+ * Input and output have the same shape: where an operand would enlarge the value, a `fixed` expand goes before.
+ */
 export interface AffineStep extends StepBase {
   readonly kind: 'norm';
   readonly op: 'affine';

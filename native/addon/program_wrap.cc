@@ -1,0 +1,194 @@
+#include "program_wrap.h"
+
+#include "../engine/error.h"
+
+namespace px {
+namespace {
+
+[[noreturn]] void fail(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+Napi::Float32Array floats(Napi::Env env, const Napi::Value& v, size_t length, const char* what) {
+  if (!v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array || v.As<Napi::TypedArray>().ElementLength() != length)
+    fail(env, "ERR_OPTION", std::string(what) + ": a Float32Array of " + std::to_string(length) + " numbers expected");
+  return v.As<Napi::Float32Array>();
+}
+
+// One Float32Array per size; kept alive through `keep`.
+std::vector<float*> arrays(Napi::Env env, const Napi::Value& v, const std::vector<size_t>& sizes, const char* what, std::vector<Napi::ObjectReference>& keep) {
+  if (!v.IsArray() || v.As<Napi::Array>().Length() != sizes.size()) fail(env, "ERR_OPTION", std::string(what) + ": " + std::to_string(sizes.size()) + " arrays expected");
+  std::vector<float*> out;
+  for (uint32_t i = 0; i < sizes.size(); ++i) {
+    Napi::Float32Array a = floats(env, v.As<Napi::Array>().Get(i), sizes[i], what);
+    out.push_back(a.Data());
+    keep.push_back(Napi::Persistent(a.As<Napi::Object>()));
+  }
+  return out;
+}
+
+}  // namespace
+
+Napi::Function ProgramWrap::define(Napi::Env env) {
+  return DefineClass(env, "Program",
+                     {InstanceMethod("setMask", &ProgramWrap::set_mask), InstanceMethod("begin", &ProgramWrap::begin), InstanceMethod("push", &ProgramWrap::push),
+                      InstanceMethod("finish", &ProgramWrap::finish), InstanceMethod("abort", &ProgramWrap::abort), InstanceMethod("memory", &ProgramWrap::memory),
+                      InstanceMethod("dispose", &ProgramWrap::dispose), InstanceMethod("isa", &ProgramWrap::isa)});
+}
+
+ProgramWrap::ProgramWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramWrap>(info) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 3 || !info[0].IsTypedArray() || !info[1].IsArray() || !info[2].IsObject()) fail(env, "ERR_OPTION", "Program: (plan, weights, options) expected");
+  const Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
+  const Napi::Object o = info[2].As<Napi::Object>();
+  ProgramOptions options;
+  options.joint = o.Get("joint").ToBoolean();
+  options.batch_statistics = o.Get("batchStatistics").ToBoolean();
+  options.threads = std::clamp(o.Get("threads").ToNumber().Int32Value(), 1, 1024);
+  const std::string isa = o.Get("isa").IsString() ? o.Get("isa").As<Napi::String>().Utf8Value() : "";
+  if (!isa.empty()) options.isa_limit = isa.c_str();
+  try {
+    Plan plan = read_plan(bytes.Data(), bytes.ElementLength());
+    std::vector<size_t> sizes;
+    for (const auto& p : plan.params) sizes.push_back(p.size);
+    const std::vector<float*> data = arrays(env, info[1], sizes, "weights", weights_);
+    program_ = std::make_unique<Program>(std::move(plan), std::vector<const float*>(data.begin(), data.end()), options);
+  } catch (const Error& e) {
+    fail(env, e.code(), e.what());
+  } catch (const std::bad_alloc&) {
+    fail(env, "ERR_MEMORY", "out of memory while compiling the plan");
+  }
+  hook_ = env.AddCleanupHook(&ProgramWrap::at_exit, this);
+}
+
+ProgramWrap::~ProgramWrap() {
+  stop();
+  if (!hook_.IsEmpty()) hook_.Remove(Env());
+}
+
+// The environment goes away (a worker is terminated, say): nothing of ours may run on.
+void ProgramWrap::at_exit(ProgramWrap* self) {
+  self->closing_ = true;
+  self->stop();
+  self->hook_ = {};
+}
+
+void ProgramWrap::stop() {
+  if (!job_) return;
+  program_->abort();
+  job_->join();
+}
+
+Program& ProgramWrap::idle(Napi::Env env) {
+  if (!program_) fail(env, "ERR_STATE", "the program is disposed");
+  if (job_) fail(env, "ERR_STATE", "the program is busy: await the call before");
+  return *program_;
+}
+
+Napi::Value ProgramWrap::start(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result, std::vector<Napi::ObjectReference> keep) {
+  Ref();
+  job_ = std::make_unique<Job>(env, std::move(work), std::move(result), std::move(keep), [this] {
+    job_.reset();
+    if (closing_) release();
+    Unref();
+  });
+  return job_->promise();
+}
+
+Napi::Value ProgramWrap::set_mask(const Napi::CallbackInfo& info) {
+  Program& program = idle(info.Env());
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) fail(info.Env(), "ERR_OPTION", "setMask: a Uint8Array expected");
+  const Napi::Uint8Array bits = info[1].As<Napi::Uint8Array>();
+  try {
+    program.set_mask(info[0].ToNumber().Uint32Value(), bits.Data(), bits.ElementLength());
+  } catch (const Error& e) {
+    fail(info.Env(), e.code(), e.what());
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value ProgramWrap::begin(const Napi::CallbackInfo& info) {
+  idle(info.Env()).begin(info[0].ToBoolean());
+  return info.Env().Undefined();
+}
+
+Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Program& program = idle(env);
+  const Plan& plan = program.plan();
+  const int64_t samples = info[1].ToNumber().Int64Value();
+  if (samples < 1 || samples > (1 << 24)) fail(env, "ERR_OPTION", "push: 1 or more samples expected");
+  const auto n = static_cast<size_t>(samples);
+  std::vector<Napi::ObjectReference> keep;
+  const Napi::Float32Array x = floats(env, info[0], n * plan.values[plan.input].size, "x");
+  const float* data = x.Data();
+  keep.push_back(Napi::Persistent(x.As<Napi::Object>()));
+  std::vector<float*> y;
+  const bool wanted = info[2].IsArray();
+  if (wanted) {
+    std::vector<size_t> sizes;
+    for (uint32_t o : plan.outputs) sizes.push_back(n * plan.values[o].size);
+    y = arrays(env, info[2], sizes, "y", keep);
+  }
+  return start(
+      env, [&program, data, samples, y, wanted] { program.push(data, static_cast<int>(samples), wanted ? &y : nullptr); },
+      [](Napi::Env e) { return e.Undefined(); }, std::move(keep));
+}
+
+Napi::Value ProgramWrap::finish(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Program& program = idle(env);
+  const Plan& plan = program.plan();
+  std::vector<Napi::ObjectReference> keep;
+  std::vector<size_t> sizes, u_sizes;
+  for (const auto& p : plan.params) sizes.push_back(p.size);
+  for (uint32_t o : plan.outputs) u_sizes.push_back(plan.values[o].size);
+  RoundOutput out;
+  out.scores = arrays(env, info[0], sizes, "scores", keep);
+  out.u = arrays(env, info[1], u_sizes, "u", keep);
+  auto log2 = std::make_shared<Log2Scalars>();
+  return start(
+      env, [&program, out, log2] { *log2 = program.finish(out); },
+      [log2](Napi::Env e) -> Napi::Value {
+        Napi::Object r = Napi::Object::New(e);
+        r.Set("R", log2->R);
+        r.Set("Jfv2", log2->Jfv2);
+        r.Set("Jvt2", log2->Jvt2);
+        return r;
+      },
+      std::move(keep));
+}
+
+Napi::Value ProgramWrap::abort(const Napi::CallbackInfo& info) {
+  if (program_ && job_) program_->abort();
+  return info.Env().Undefined();
+}
+
+Napi::Value ProgramWrap::memory(const Napi::CallbackInfo& info) {
+  Napi::Object r = Napi::Object::New(info.Env());
+  r.Set("current", static_cast<double>(program_ ? program_->current_bytes() : 0));
+  r.Set("peak", static_cast<double>(program_ ? program_->peak_bytes() : 0));
+  return r;
+}
+
+// A running call is aborted first; its promise rejects, and the memory goes when it has.
+Napi::Value ProgramWrap::dispose(const Napi::CallbackInfo& info) {
+  closing_ = true;
+  if (job_) {
+    program_->abort();
+  } else {
+    release();
+  }
+  return info.Env().Undefined();
+}
+
+void ProgramWrap::release() {
+  program_.reset();
+  weights_.clear();
+}
+
+Napi::Value ProgramWrap::isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), idle(info.Env()).isa()); }
+
+}  // namespace px

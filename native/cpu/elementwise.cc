@@ -1,0 +1,91 @@
+// Loops over contiguous floats; no lane structure is needed, so samples and elements are one long array.
+// Each formula stands above its function. Sums of products in float32; a returned maximum does not depend on order.
+
+// y = s*x
+static float scale_all(const float* x, float* y, size_t n, float s) {
+  float top = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    const float v = s * x[i];
+    const float mag = v < 0 ? -v : v;
+    top = mag > top ? mag : top;
+    y[i] = v;
+  }
+  return top;
+}
+
+// y = a*x + b*y
+static float axpby(const float* x, float a, float* y, float b, size_t n) {
+  float top = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    const float v = a * x[i] + b * y[i];
+    top = v > top ? v : top;
+    y[i] = v;
+  }
+  return top;
+}
+
+// y = s*x*k²
+static float mul_square(const float* x, const float* k, float* y, size_t n, float s) {
+  float top = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    const float v = s * x[i] * (k[i] * k[i]);
+    top = v > top ? v : top;
+    y[i] = v;
+  }
+  return top;
+}
+
+// y = s*x*k
+static float mul(const float* x, const float* k, float* y, size_t n, float s) {
+  float top = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    const float v = s * x[i] * k[i];
+    top = v > top ? v : top;
+    y[i] = v;
+  }
+  return top;
+}
+
+// max |x|
+static float largest(const float* x, size_t n) {
+  float top = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    const float mag = x[i] < 0 ? -x[i] : x[i];
+    top = mag > top ? mag : top;
+  }
+  return top;
+}
+
+// y = s[k]*x + t[k], k = the segment's place in the period (a channel, say)
+static void affine(const AffineArgs* a) {
+  float top = *a->max;
+  for (size_t at = 0; at < a->count;) {
+    const size_t place = a->first + at, segment = place / a->segment;
+    const size_t left = (segment + 1) * a->segment - place;
+    const size_t end = left < a->count - at ? at + left : a->count;
+    const float s = (a->s ? a->s[segment % a->period] : 1.0f) * a->scale;
+    const float t = a->t ? a->t[segment % a->period] : 0.0f;
+    for (size_t i = at; i < end; ++i) {
+      const float v = s * a->x[i] + t;
+      top = v > top ? v : top;
+      a->y[i] = v;
+    }
+    at = end;
+  }
+  *a->max = top;
+}
+
+// Per lane over n vectors: sum, and sum of (x - mean)² with the lane's own mean. Two sweeps, because one loses the variance
+// of a channel whose mean is large; callers keep n small enough for the second to hit L1.
+static void moments(const float* x, size_t n, int lanes, float* sum, float* m2) {
+  for (int l = 0; l < lanes; ++l) sum[l] = m2[l] = 0.0f;
+  for (size_t i = 0; i < n; ++i)
+    for (int l = 0; l < lanes; ++l) sum[l] += x[i * lanes + l];
+  float mean[64];
+  for (int l = 0; l < lanes; ++l) mean[l] = sum[l] / (float)n;
+  for (size_t i = 0; i < n; ++i)
+    for (int l = 0; l < lanes; ++l) {
+      const float d = x[i * lanes + l] - mean[l];
+      m2[l] += d * d;
+    }
+}

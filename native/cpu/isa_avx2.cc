@@ -1,0 +1,40 @@
+// The kernels for AVX2 with FMA. The target is set by pragma, not by a build flag, so that both build systems need no per-file
+// options; standard headers come first, so that none of their inline functions is compiled for a processor that lacks it.
+#include <math.h>
+
+#include "kernels.h"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+
+#define PX_VEC_BYTES 32
+#define PX_ISA_NAME "avx2"
+namespace px {
+namespace avx2 {
+#include "vec.h"
+//
+#include "axis.cc"
+#include "conv.cc"
+#include "elementwise.cc"
+#include "gate.cc"
+#include "smooth.cc"
+#include "table.h"
+}  // namespace avx2
+const Kernels* avx2_kernels() { return &avx2::kTable; }
+}  // namespace px
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#else
+namespace px {
+const Kernels* avx2_kernels() { return nullptr; }
+}  // namespace px
+#endif

@@ -1,0 +1,20 @@
+// The kernels for the compiler's default target: SSE2 on x86-64, NEON on arm64, anything elsewhere.
+#include <math.h>
+
+#include "kernels.h"
+
+#define PX_VEC_BYTES 16
+#define PX_ISA_NAME "base"
+namespace px {
+namespace base {
+#include "vec.h"
+//
+#include "axis.cc"
+#include "conv.cc"
+#include "elementwise.cc"
+#include "gate.cc"
+#include "smooth.cc"
+#include "table.h"
+}  // namespace base
+const Kernels* base_kernels() { return &base::kTable; }
+}  // namespace px

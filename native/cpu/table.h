@@ -1,0 +1,22 @@
+// Gathers one instruction set's functions into a Kernels table. Included last in its namespace.
+static const Kernels kTable = {
+    PX_ISA_NAME,
+    conv_points<8, kConvBlock>,
+    conv_points<16, kConvBlock>,
+    conv_points<8, 1>,
+    conv_points<16, 1>,
+    grad<8>,
+    grad<16>,
+    leaky,
+    leaky_adjoint,
+    smooth,
+    scale_all,
+    axpby,
+    mul_square,
+    mul,
+    affine,
+    moments,
+    axis,
+    axis_max,
+    largest,
+};

@@ -1,0 +1,108 @@
+// Activations. f and its companion in one loop; for the adjoint ReLU and its kin leave one bit an element, smooth ones a².
+#include "../segments.h"
+#include "../step.h"
+
+namespace px {
+namespace {
+
+class ActivationStep final : public StepExec {
+ public:
+  ActivationStep(const Plan& plan, const PlanStep& step) : StepExec(plan, step), fn_(static_cast<Activation>(step.function)) {
+    leaky_ = fn_ == Activation::relu || fn_ == Activation::leaky_relu || fn_ == Activation::prelu;
+    if (!leaky_) return;
+    if (fn_ == Activation::prelu && !step.operands.empty()) {
+      slopes_ = Segments::of(step.operands[0], out_shape());
+    } else {
+      slopes_.values = {fn_ == Activation::leaky_relu ? step.alpha : 0.0f};
+      slopes_.segment = out_size();
+    }
+  }
+
+  void forward(Env& env, DataPass& pass) override {
+    const bool with = pass.scoring && signal();
+    const bool keep = with && pass.adjoint;
+    const size_t n = pass.grid.floats(out_size());
+    Value z = pass.f.take(step_.inputs[0]), y, c, c_out;
+    y.data = z.data.unshared() ? z.data : env.pool.acquire(n);
+    if (with) {
+      c = pass.companion.values.take(step_.inputs[0]);
+      c_out.data = c.data.unshared() ? c.data : env.pool.acquire(n);
+    }
+    const int k = lift(c.max);
+    if (keep) record_ = leaky_ ? env.pool.acquire_bytes((n + 7) / 8) : env.pool.acquire(n);
+    SharedMax max;
+    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      float top = 0.0f;
+      const float* zs = z.data.get() + lo;
+      const float* cs = with ? c.data.get() + lo : nullptr;
+      float* out = with ? c_out.data.get() + lo : nullptr;
+      if (leaky_) {
+        uint8_t* bits = keep ? reinterpret_cast<uint8_t*>(record_.get()) + lo / 8 : nullptr;
+        const LeakyArgs a{zs, y.data.get() + lo, cs, out, bits, slopes_.values.data(), slopes_.period(), slopes_.segment * pass.grid.lanes, lo, hi - lo, pow2(k), &top};
+        env.kernels.leaky(&a);
+      } else {
+        const SmoothArgs a{step_.function, step_.alpha, step_.beta, zs, y.data.get() + lo, cs, out, keep ? record_.get() + lo : nullptr, hi - lo, pow2(k), &top};
+        env.kernels.smooth(&a);
+      }
+      max.add(top);
+    });
+    pass.f.put(step_.output, std::move(y));
+    if (!with) return;
+    c_out.max = max.get();
+    c_out.exp = c.exp - k;
+    pass.companion.values.put(step_.output, std::move(c_out));
+  }
+
+  void f(Env& env, DataPass& pass) override { forward(env, pass); }
+
+  // g has no gates.
+  void up(Env&, Walk& walk) override { walk.values.put(step_.output, walk.values.take(step_.inputs[0])); }
+
+  void down(Env& env, Walk& walk, GradientStore&) override {
+    for (int column = 0; column < walk.columns; ++column) {
+      Value d = walk.take_up(column, step_.output);
+      if (d.zero()) continue;
+      if (walk.net != Net::g) d = gated(env, walk.grid, std::move(d));
+      walk.add_up(env, column, step_.inputs[0], std::move(d));
+    }
+    record_.reset();
+  }
+
+  void drop_records() override { record_.reset(); }
+
+ private:
+  Value gated(Env& env, Grid grid, Value d) const {
+    const size_t n = grid.floats(out_size());
+    Value y;
+    y.data = d.data.unshared() ? d.data : env.pool.acquire(n);
+    const int k = lift(d.max);
+    SharedMax max;
+    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      float top = 0.0f;
+      const float* ds = d.data.get() + lo;
+      float* out = y.data.get() + lo;
+      if (leaky_) {
+        uint8_t* bits = reinterpret_cast<uint8_t*>(record_.get()) + lo / 8;
+        const LeakyArgs a{nullptr, nullptr, ds, out, bits, slopes_.values.data(), slopes_.period(), slopes_.segment * grid.lanes, lo, hi - lo, pow2(k), &top};
+        env.kernels.leaky_adjoint(&a);
+      } else {
+        top = env.kernels.mul(ds, record_.get() + lo, out, hi - lo, pow2(k));
+      }
+      max.add(top);
+    });
+    y.max = max.get();
+    y.exp = d.exp - k;
+    return y;
+  }
+
+  Activation fn_;
+  bool leaky_;
+  Segments slopes_;
+  Buffer record_;  // bits or a², from a forward with an adjoint to come
+};
+
+}  // namespace
+
+StepPtr make_activation(const Plan& plan, const PlanStep& step) { return std::make_unique<ActivationStep>(plan, step); }
+
+}  // namespace px

@@ -1,0 +1,88 @@
+// BatchNorm: f affine with the micro-batch's (or the stored) statistics, h 1, g and j s² = γ²/(σ² + ε). j uses its own micro-batch's
+// variance, g the sample-weighted mean over all of them.
+#include "norm_common.h"
+
+namespace px {
+namespace {
+
+constexpr size_t kChunk = 256;  // vectors per moment: both sweeps in L1, and float32 sums stay short
+
+// Mean and M2 of n numbers, merged pairwise (Chan, Golub and LeVeque).
+struct Moments {
+  double n = 0.0, mean = 0.0, m2 = 0.0;
+  void merge(double count, double sum, double squares) {
+    const double other = sum / count, delta = other - mean, all = n + count;
+    m2 += squares + delta * delta * n * count / all;
+    mean += delta * count / all;
+    n = all;
+  }
+};
+
+class BatchNorm final : public FactorStep {
+ public:
+  BatchNorm(const Plan& plan, const PlanStep& step)
+      : FactorStep(plan, step),
+        gamma_(step.operands[0].data), beta_(step.operands[1].data), stored_mean_(step.operands[2].data), stored_variance_(step.operands[3].data),
+        channels_(gamma_.size()), inner_(out_size() / std::max<size_t>(1, channels_)) {}
+
+  void begin_round() override {
+    pooled_.assign(channels_, 0.0);
+    samples_ = 0;
+  }
+
+  void f(Env& env, DataPass& pass) override {
+    Value x = pass.f.take(step_.inputs[0]);
+    mean_.assign(stored_mean_.begin(), stored_mean_.end());
+    variance_.assign(stored_variance_.begin(), stored_variance_.end());
+    if (env.batch_statistics) measure(env, pass.grid, x.data.get());
+    std::vector<float> scale(channels_), shift(channels_);
+    for (size_t c = 0; c < channels_; ++c) {
+      const double s = gamma_[c] / std::sqrt(variance_[c] + step_.epsilon);
+      scale[c] = static_cast<float>(s);
+      shift[c] = static_cast<float>(beta_[c] - mean_[c] * s);
+    }
+    pass.f.put(step_.output, affine_f(env, pass.grid, out_size(), std::move(x), scale, shift, inner_));
+  }
+
+ private:
+  void measure(Env& env, Grid grid, const float* x) {
+    const size_t lanes = grid.lanes;
+    env.threads.run(channels_, [&](size_t c) {
+      Moments total;
+      float sum[16], m2[16];
+      for (int block = 0; block < grid.blocks; ++block) {
+        const float* data = x + (static_cast<size_t>(block) * channels_ + c) * inner_ * lanes;
+        for (size_t at = 0; at < inner_; at += kChunk) {
+          const size_t n = std::min(kChunk, inner_ - at);
+          env.kernels.moments(data + at * lanes, n, grid.lanes, sum, m2);
+          for (int l = 0; l < grid.filled(block); ++l) total.merge(static_cast<double>(n), sum[l], m2[l]);
+        }
+      }
+      mean_[c] = total.mean;
+      variance_[c] = total.m2 / total.n;
+    });
+    for (size_t c = 0; c < channels_; ++c) pooled_[c] += variance_[c] * grid.samples;
+    samples_ += grid.samples;
+  }
+
+  Factors factors(const Env& env, Net net) const override {
+    std::vector<double> squares(channels_);
+    for (size_t c = 0; c < channels_; ++c) {
+      const double variance = !env.batch_statistics ? stored_variance_[c] : net == Net::g ? pooled_[c] / samples_ : variance_[c];
+      squares[c] = static_cast<double>(gamma_[c]) * gamma_[c] / (variance + step_.epsilon);
+    }
+    return Factors::of(squares, inner_);
+  }
+
+  const std::vector<float>&gamma_, &beta_, &stored_mean_, &stored_variance_;
+  size_t channels_, inner_;
+  std::vector<double> mean_, variance_;  // of the current micro-batch
+  std::vector<double> pooled_;           // variance summed over samples so far
+  int samples_ = 0;
+};
+
+}  // namespace
+
+StepPtr make_batch_norm(const Plan& plan, const PlanStep& step) { return std::make_unique<BatchNorm>(plan, step); }
+
+}  // namespace px

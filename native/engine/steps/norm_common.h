@@ -1,0 +1,80 @@
+// What the normalisation steps share: factors of g and j, and f's affine form.
+#pragma once
+#include "../segments.h"
+#include "../step.h"
+
+namespace px {
+
+// Non-negative factors as float32 times a power of two (γ² of a tiny γ must not vanish).
+struct Factors {
+  std::vector<float> values;
+  size_t segment = 1;  // elements each holds for
+  int exp = 0;
+
+  static Factors of(const std::vector<double>& v, size_t segment) {
+    double top = 0.0;
+    for (double x : v) top = std::max(top, x);
+    Factors f;
+    f.segment = segment;
+    if (top > 0.0 && std::isfinite(top)) std::frexp(top, &f.exp);
+    for (double x : v) f.values.push_back(static_cast<float>(std::ldexp(x, -f.exp)));
+    return f;
+  }
+};
+
+// y = x * factor, per segment: the whole of such a step in g and j, and its adjoint.
+inline Value times(Env& env, Grid grid, size_t elements, Value x, const Factors& f) {
+  const size_t n = grid.floats(elements);
+  const int k = lift(x.max);
+  Value y;
+  y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
+  y.exp = x.exp + f.exp - k;
+  SharedMax max;
+  for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+    float top = 0.0f;
+    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, f.values.data(), nullptr, f.values.size(), f.segment * grid.lanes, lo, hi - lo, pow2(k), &top};
+    env.kernels.affine(&a);
+    max.add(top);
+  });
+  y.max = max.get();
+  return y;
+}
+
+// f: y = scale*x + shift per segment; either may be empty.
+inline Value affine_f(Env& env, Grid grid, size_t elements, Value x, const std::vector<float>& scale, const std::vector<float>& shift, size_t segment) {
+  const size_t n = grid.floats(elements);
+  Value y;
+  y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
+  for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+    float top = 0.0f;
+    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, scale.empty() ? nullptr : scale.data(), shift.empty() ? nullptr : shift.data(),
+                       std::max(scale.size(), shift.size()), segment * grid.lanes, lo, hi - lo, 1.0f, &top};
+    env.kernels.affine(&a);
+  });
+  return y;
+}
+
+// Steps whose g, j and adjoints are one set of factors (h is the identity).
+class FactorStep : public StepExec {
+ public:
+  using StepExec::StepExec;
+
+  void up(Env& env, Walk& walk) override {
+    Value x = walk.values.take(step_.inputs[0]);
+    walk.values.put(step_.output, walk.net == Net::h ? std::move(x) : times(env, walk.grid, out_size(), std::move(x), factors(env, walk.net)));
+  }
+
+  void down(Env& env, Walk& walk, GradientStore&) override {
+    const Factors f = factors(env, walk.net);
+    for (int column = 0; column < walk.columns; ++column) {
+      Value d = walk.take_up(column, step_.output);
+      if (d.zero()) continue;
+      walk.add_up(env, column, step_.inputs[0], times(env, walk.grid, out_size(), std::move(d), f));
+    }
+  }
+
+ protected:
+  virtual Factors factors(const Env& env, Net net) const = 0;  // net is g or j
+};
+
+}  // namespace px

@@ -1,0 +1,48 @@
+// The program's own threads. Work is a numbered list of tasks made from shapes alone; which thread runs which does not matter.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace px {
+
+class Threads {
+ public:
+  explicit Threads(int count);
+  ~Threads();
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  int count() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Runs task(0) .. task(n - 1), the calling thread taking part; returns when all are done. The first exception is rethrown
+  // here. Throws Error(ERR_ABORTED) once `abort` has been called.
+  void run(size_t n, const std::function<void(size_t)>& task);
+
+  void abort() { aborted_.store(true, std::memory_order_relaxed); }
+  void clear_abort() { aborted_.store(false, std::memory_order_relaxed); }
+  bool aborted() const { return aborted_.load(std::memory_order_relaxed); }
+  void check_abort() const;
+
+ private:
+  void work();
+  void drain();
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  const std::function<void(size_t)>* task_ = nullptr;
+  size_t total_ = 0;
+  std::atomic<size_t> next_{0};
+  size_t busy_ = 0;
+  uint64_t generation_ = 0;
+  bool stop_ = false;
+  std::exception_ptr failure_;
+  std::atomic<bool> aborted_{false};
+};
+
+}  // namespace px

@@ -1,0 +1,59 @@
+// A tensor of one pass. h, g and j are non-negative and may leave float32's range, so the true number is data * 2^exp.
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include "buffers.h"
+
+namespace px {
+
+struct Value {
+  Buffer data;
+  int exp = 0;
+  float max = 0.0f;  // largest entry of data; 0 means the tensor is zero, and takes no part in any alignment
+
+  bool zero() const { return !(max > 0.0f); }
+};
+
+// 2^k as a float, k clamped to the normal range: scaling by it is exact.
+inline float pow2(int k) { return std::ldexp(1.0f, std::clamp(k, -126, 126)); }
+
+// k such that max * 2^k lies in [1/2, 1); 0 for a zero tensor. Clamped like pow2, so that the two agree.
+inline int lift(float max) {
+  if (!(max > 0.0f) || !std::isfinite(max)) return 0;
+  int e;
+  std::frexp(max, &e);
+  return std::clamp(-e, -126, 126);
+}
+
+// c = mantissa * 2^exp with the mantissa in [1/2, 1): how constants enter a scaled tensor. 0 stays 0.
+struct Scalar {
+  float mantissa;
+  int exp;
+};
+inline Scalar split(double c) {
+  Scalar s{0.0f, 0};
+  s.mantissa = static_cast<float>(std::frexp(c, &s.exp));
+  return s;
+}
+
+// A sum of non-negative numbers far apart in size: double times 2^exp.
+struct ScaledSum {
+  double sum = 0.0;
+  int exp = 0;
+
+  void add(double v, int e) {
+    if (v == 0.0) return;
+    int shift;
+    v = std::frexp(v, &shift);
+    e += shift;
+    if (sum == 0.0 || e > exp) {
+      sum = std::ldexp(sum, std::max(exp - e, -2000));
+      exp = e;
+    }
+    sum += std::ldexp(v, std::max(e - exp, -2000));
+  }
+  double log2() const { return sum > 0.0 ? std::log2(sum) + exp : -INFINITY; }
+};
+
+}  // namespace px

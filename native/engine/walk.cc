@@ -1,0 +1,55 @@
+#include "walk.h"
+
+namespace px {
+
+Value scaled_copy(Env& env, Grid grid, size_t elements, Value x, Scalar s) {
+  const size_t n = grid.floats(elements);
+  const int k = lift(x.max);
+  Value y;
+  y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
+  y.exp = x.exp + s.exp - k;
+  SharedMax max;
+  for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+    max.add(env.kernels.scale(x.data.get() + lo, y.data.get() + lo, hi - lo, s.mantissa * pow2(k)));
+  });
+  y.max = max.get();
+  return y;
+}
+
+Value aligned_sum(Env& env, Grid grid, size_t elements, Value a, Value b) {
+  if (a.zero()) return b;
+  if (b.zero()) return a;
+  if (!b.data.unshared() && a.data.unshared()) std::swap(a, b);
+  const size_t n = grid.floats(elements);
+  // Both at most 1 at the common exponent, which is the larger of the two tensors' own.
+  const int ea = a.exp - lift(a.max), eb = b.exp - lift(b.max);
+  Value y;
+  y.exp = std::max(ea, eb);
+  const float sa = pow2(a.exp - y.exp), sb = pow2(b.exp - y.exp);
+  SharedMax max;
+  if (!b.data.unshared()) {
+    y.data = env.pool.acquire(n);
+    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      env.kernels.scale(b.data.get() + lo, y.data.get() + lo, hi - lo, sb);
+      max.add(env.kernels.axpby(a.data.get() + lo, sa, y.data.get() + lo, 1.0f, hi - lo));
+    });
+  } else {
+    y.data = b.data;
+    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      max.add(env.kernels.axpby(a.data.get() + lo, sa, y.data.get() + lo, sb, hi - lo));
+    });
+  }
+  y.max = max.get();
+  return y;
+}
+
+void Walk::add_up(Env& env, int column, uint32_t id, Value contribution) {
+  Value& slot = up[column][id];
+  if (!slot.data) {
+    slot = std::move(contribution);
+  } else {
+    slot = aligned_sum(env, grid, env.plan.values[id].size, std::move(slot), std::move(contribution));
+  }
+}
+
+}  // namespace px

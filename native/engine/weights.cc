@@ -1,0 +1,48 @@
+#include "weights.h"
+
+#include <string.h>
+
+#include "error.h"
+
+namespace px {
+
+Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::move(data)) {
+  if (data_.size() != plan.params.size()) throw Error("ERR_BACKEND", "one array of weights per parameter expected");
+  for (size_t i = 0; i < data_.size(); ++i) {
+    const size_t n = plan.params[i].size;
+    masks_.emplace_back((n + 7) / 8, 0xff);
+    float max = 0.0f;
+    for (size_t k = 0; k < n; ++k) max = std::max(max, std::fabs(data_[i][k]));
+    shifts_.push_back(lift(max));
+  }
+}
+
+void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
+  if (param >= masks_.size() || bytes != masks_[param].size()) throw Error("ERR_BACKEND", "a mask's length does not fit its parameter");
+  memcpy(masks_[param].data(), bits, bytes);
+}
+
+float GradientStore::admit(Env& env, uint32_t param, int exp) {
+  Slot& s = slots_[param];
+  if (s.values.empty()) {
+    s.exp = exp;
+    s.values.assign(plan_.params[param].size, 0.0f);
+    return 1.0f;
+  }
+  if (exp > s.exp) {
+    const float down = pow2(s.exp - exp);
+    for_ranges(env.threads, s.values.size(), kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      env.kernels.scale(s.values.data() + lo, s.values.data() + lo, hi - lo, down);
+    });
+    s.exp = exp;
+  }
+  return pow2(exp - s.exp);
+}
+
+size_t GradientStore::bytes() const {
+  size_t n = 0;
+  for (const Slot& s : slots_) n += s.values.size() * sizeof(float);
+  return n;
+}
+
+}  // namespace px

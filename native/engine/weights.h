@@ -1,0 +1,56 @@
+// Parameters: borrowed values, masks of one bit a weight, and the gradients a round gathers.
+#pragma once
+#include <stdint.h>
+
+#include <vector>
+
+#include "walk.h"
+
+namespace px {
+
+class Weights {
+ public:
+  // data[i] points at params[i].size floats, borrowed for the program's life. Masks start as all ones.
+  Weights(const Plan& plan, std::vector<const float*> data);
+
+  const float* values(uint32_t param) const { return data_[param]; }
+  const uint8_t* mask(uint32_t param) const { return masks_[param].data(); }
+  // θ² is taken of θ * 2^shift(param), so that a tensor of tiny weights does not vanish.
+  int shift(uint32_t param) const { return shifts_[param]; }
+  void set_mask(uint32_t param, const uint8_t* bits, size_t bytes);
+  size_t count() const { return data_.size(); }
+
+  static bool bit(const uint8_t* mask, size_t i) { return (mask[i >> 3] >> (i & 7)) & 1; }
+
+ private:
+  std::vector<const float*> data_;
+  std::vector<std::vector<uint8_t>> masks_;
+  std::vector<int> shifts_;
+};
+
+// What a round gathers per parameter: dR/d(θ·2^shift)² in stored layout (column 0), float32 times 2^exp, summed over uses and
+// micro-batches; and of the upstream of ones (column 1) no more than its sum over surviving weights.
+class GradientStore {
+ public:
+  explicit GradientStore(const Plan& plan) : plan_(plan), slots_(plan.params.size()) {}
+  // Makes room for a contribution with exponent `exp`: returns what to multiply it by; what is stored is rescaled.
+  float admit(Env& env, uint32_t param, int exp);
+  float* values(uint32_t param) { return slots_[param].values.data(); }
+  int exponent(uint32_t param) const { return slots_[param].exp; }
+  bool touched(uint32_t param) const { return !slots_[param].values.empty(); }
+
+  void add_total(double sum, int exp) { total_.add(sum, exp); }
+  const ScaledSum& total() const { return total_; }
+  size_t bytes() const;
+
+ private:
+  struct Slot {
+    std::vector<float> values;  // empty until touched
+    int exp = 0;
+  };
+  const Plan& plan_;
+  std::vector<Slot> slots_;
+  ScaledSum total_;
+};
+
+}  // namespace px

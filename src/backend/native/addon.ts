@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { PxError } from '../../errors.js';
+
+/** What native/addon/addon.cc exports. Private to this folder: callers use the Backend interface. */
+export interface NativeAddon {
+  readonly Program: new (
+    plan: Uint8Array,
+    weights: readonly Float32Array[],
+    options: NativeOptions,
+  ) => NativeProgram;
+  /** The best instruction set found on this machine. */
+  readonly isa: string;
+}
+
+export interface NativeOptions {
+  readonly joint: boolean;
+  readonly batchStatistics: boolean;
+  readonly threads: number;
+  /** Highest instruction set allowed ("base", "avx2"); all by default. */
+  readonly isa?: string;
+}
+
+export interface NativeProgram {
+  setMask(param: number, bits: Uint8Array): void;
+  begin(forwardOnly: boolean): void;
+  push(x: Float32Array, samples: number, y: readonly Float32Array[] | null): Promise<void>;
+  finish(
+    scores: readonly Float32Array[],
+    u: readonly Float32Array[],
+  ): Promise<{ R: number; Jfv2: number; Jvt2: number }>;
+  abort(): void;
+  memory(): { current: number; peak: number };
+  dispose(): void;
+  isa(): string;
+}
+
+let loaded: NativeAddon | undefined;
+
+/** Loads the addon once; ERR_BACKEND with the way out when it is not there. `PX_ADDON` names another file (a sanitized build). */
+export function loadAddon(): NativeAddon {
+  if (loaded) return loaded;
+  const path =
+    process.env.PX_ADDON ??
+    fileURLToPath(new URL('../../../build/Release/path_exclusion.node', import.meta.url));
+  try {
+    loaded = createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (cause) {
+    throw new PxError(
+      'ERR_BACKEND',
+      `the native addon could not be loaded from ${path}: ${cause instanceof Error ? cause.message : String(cause)}. ` +
+        'Build it with `npm rebuild path-exclusion` (in a checkout: `npm run build:native`); it needs a C++17 compiler and CMake.',
+      { cause },
+    );
+  }
+  return loaded;
+}
