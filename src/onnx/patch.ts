@@ -57,13 +57,12 @@ export async function writePruned(
     })),
   ].sort((a, b) => a.start - b.start);
 
-  const writers: AtomicWriter[] = [];
+  const writers: AtomicWriter[] = [await openAtomic(path)];
   try {
     for (const file of external) writers.push(await copyExternal(file));
-    const writer = await openAtomic(path);
-    writers.push(writer);
-    await writeParts(writer, model, parts, encodeMetadataEntries(entries));
-    for (const finished of writers) await finished.commit();
+    await writeParts(writers[0]!, model, parts, encodeMetadataEntries(entries));
+    // The model last: what it refers to is there by then.
+    for (const finished of writers.toReversed()) await finished.commit();
   } catch (error) {
     for (const unfinished of writers) await unfinished.discard();
     throw error;
