@@ -78,6 +78,7 @@ class CpuProgram implements Program {
 
   async finish(): Promise<RoundResult> {
     this.check();
+    if (this.forwardOnly) return { scores: [], log2: { R: Number.NEGATIVE_INFINITY } };
     const scores = this.plan.params.map((p) => new Float32Array(p.size));
     const u = this.plan.outputs.map((o) => new Float32Array(sizeOf(this.plan, o.value)));
     const log2 = await settled(() => this.native.finish(scores, u));
