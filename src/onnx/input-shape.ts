@@ -5,7 +5,7 @@ export interface InputSize {
   /** Shape of one sample (batch left out); must agree with every dimension the file fixes. */
   readonly inputShape?: readonly number[];
   /** Fills symbolic dimensions in order, the batch aside: one number for all, or one each. Unused where the file fixes everything. */
-  readonly size?: readonly number[];
+  readonly inputSize?: readonly number[];
 }
 
 /** The one input that carries data: no initializer, no second one beside it. */
@@ -34,7 +34,7 @@ export function sampleShape(input: ValueInfo, options: InputSize, where: string)
   const written = `[${dims.join(', ')}]`;
   const baked = typeof lead === 'number' ? lead : undefined;
   if (baked !== undefined && !(baked >= 1)) throw new PxError('ERR_FILE', `${of} has shape ${written}`);
-  const { inputShape, size } = options;
+  const { inputShape, inputSize: size } = options;
   if (inputShape !== undefined && inputShape.length !== rest.length) {
     throw new PxError('ERR_OPTION', `${of} has shape ${written}, of which one sample has ${rest.length} dimensions, not ${inputShape.length} as in [${inputShape}]`);
   }

@@ -1,0 +1,76 @@
+import { PxError } from '../errors.js';
+import { fuse } from '../graph/fuse.js';
+import type { Graph } from '../graph/graph.js';
+import { importModel, type ImportOptions } from '../onnx/import.js';
+import { describeProblem } from '../onnx/problem.js';
+import type { OnnxModel } from '../onnx/proto.js';
+import { readModel } from '../onnx/read.js';
+import { readWeight } from '../onnx/tensor-data.js';
+import { buildPlan } from './build.js';
+import type { Plan } from './plan.js';
+
+/** Which outputs count (`outputs`), and the input size where the file leaves it open (`inputShape` or `inputSize`). */
+export type LoadOptions = ImportOptions;
+
+export interface LoadedModel {
+  /** The file as read; the writer patches its bytes. */
+  readonly onnx: OnnxModel;
+  readonly graph: Graph;
+  readonly plan: Plan;
+  /** Values of `plan.params`, in that order, stored layout, float32. */
+  readonly weights: readonly Float32Array[];
+  readonly inputName: string;
+  /** Shape of one sample. */
+  readonly inputShape: readonly number[];
+  /** The batch size the file fixes, if it does; scoring ignores it. */
+  readonly bakedBatch?: number;
+  /** Identifies the model, external data included (see readModel). */
+  readonly sha256: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads an ONNX model and prepares it for scoring.
+ *
+ * @param source path, or the file's bytes (which must not change while the model is in use)
+ * @throws PxError ERR_IO (unreadable), ERR_FILE (malformed), ERR_UNSUPPORTED (every node that cannot be treated, at once), ERR_OPTION
+ *   (unknown output, input size open), ERR_NUMERIC (a weight that is NaN or infinite)
+ */
+export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<LoadedModel> {
+  const { model, sha256 } = await readModel(source);
+  const where = model.file ?? 'the model';
+  const imported = importModel(model, options);
+  const graph = fuse(imported.graph);
+  const { plan, warnings } = buildPlan(graph, where);
+  for (const { name } of plan.params) {
+    const user = imported.usedAsConstant.get(name);
+    if (user === undefined) continue;
+    throw new PxError('ERR_UNSUPPORTED', `${where}: tensor "${name}" is a weight, but ${user} uses it as a constant, which pruning would change; store it twice`);
+  }
+  const weights: Float32Array[] = [];
+  for (const { name } of plan.params) weights.push(await weightOf(model, name, where));
+  return {
+    onnx: model,
+    graph,
+    plan,
+    weights,
+    inputName: imported.inputName,
+    inputShape: imported.inputShape,
+    ...(imported.bakedBatch === undefined ? {} : { bakedBatch: imported.bakedBatch }),
+    sha256,
+    warnings: [
+      ...imported.warnings,
+      ...imported.ignored.map((problem) => `not needed by the outputs that count, and left out: ${describeProblem(problem)}`),
+      ...warnings,
+    ],
+  };
+}
+
+async function weightOf(model: OnnxModel, name: string, where: string): Promise<Float32Array> {
+  const record = model.tensors.get(name);
+  if (record === undefined) throw new PxError('ERR_FILE', `${where}: weight "${name}" is not stored in the file`);
+  const values = await readWeight(model, record);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new PxError('ERR_NUMERIC', `${where}: weight "${name}" has ${values[bad]} at index ${bad}; repair the file`);
+  return values;
+}
