@@ -33,7 +33,7 @@ export async function runPrune(
   const outline = outlineRun(model.plan, data.length, options);
   checkMemory(model.plan, outline.microBatches, options);
   const { backend } = pruneOptions;
-  const configuration = configure(model, outline, options, backend.name, await data.digest(options.signal));
+  const configuration = configure(model, outline, options, backend.description, await data.digest(options.signal));
   const run: Run = { model, data, options, outline, configuration };
   const start: PruneState = { masks: outline.start, rounds: [] };
   if (options.out === undefined) return execute(run, start, backend);
