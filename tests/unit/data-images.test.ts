@@ -102,6 +102,29 @@ describe('pixels', () => {
     expect(x[51]).toBeGreaterThan(225);
   });
 
+  it('are the stored ones, whatever colour profile is embedded', async () => {
+    const path = join(folder, 'p3.png');
+    const stored = await picture(2, 2, 3, (_y, _x, c) => [200, 30, 90][c]!)
+      .withIccProfile('p3')
+      .png()
+      .toBuffer();
+    await writeFile(path, stored);
+    const plain = await sharp(stored, { ignoreIcc: true }).raw().toBuffer();
+    expect([...plain.subarray(0, 3)]).not.toEqual([200, 30, 90]); // converted on the way in by this test
+    expect([...(await load([path], [2, 2, 3], RAW))]).toEqual([...plain]);
+  });
+
+  it('of CMYK images become RGB', async () => {
+    const path = join(folder, 'cmyk.jpg');
+    await picture(8, 8, 3, (_y, _x, c) => [230, 60, 30][c]!)
+      .toColourspace('cmyk')
+      .jpeg({ quality: 100 })
+      .toFile(path);
+    const x = await load([path], [8, 8, 3], RAW);
+    expect(x[0]! - x[1]!).toBeGreaterThan(100);
+    expect(x).toHaveLength(192);
+  });
+
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('are upright whatever EXIF orientation %i says', async (orientation) => {
     // The stored pixels are what a camera held that way writes; upright, the left half is dark and the top left corner red.
     const path = join(folder, `${orientation}.jpg`);
@@ -230,6 +253,21 @@ describe('resize and crop', () => {
     expect(same[447]).toBe(223);
   });
 
+  it('enlarge without a shift, as the training libraries do', async () => {
+    const path = join(folder, 'small.png');
+    await picture(8, 8, 3, (_y, x) => 10 + 20 * x)
+      .png()
+      .toFile(path);
+    const x = await load([path], [3, 9, 9], RAW);
+    expect([...x.subarray(0, 9)]).toEqual([10, 27, 44, 62, 80, 98, 116, 133, 150]);
+    const twice = await load([path], [3, 16, 16], { ...RAW, size: [16, 16] });
+    expect([...twice.subarray(16, 20)]).toEqual([10, 15, 25, 35]);
+    const narrow = await load([path], [3, 16, 4], { ...RAW, size: [16, 4] });
+    expect([...narrow.subarray(0, 4)].every((v, i) => Math.abs(v - (20 + 40 * i)) <= 2 || i % 3 === 0)).toBe(
+      true,
+    );
+  });
+
   it('work for 16-bit pixels', async () => {
     const path = join(folder, 'deep.png');
     const data = new Uint16Array(8 * 8 * 3).fill(1000);
@@ -263,7 +301,7 @@ describe('folders', () => {
       { id: 'set/b/2.png', label: 'b' },
     ]);
     expect(data.notes.join('\n')).toMatch(/4 images in 2 classes, RGB CHW.*preset none \(as asked\)/);
-    expect(data.notes.join('\n')).toMatch(/1 files are not.*a\/notes\.txt/);
+    expect(data.notes.join('\n')).toMatch(/left out.*1 \(a\/notes\.txt\)/);
     const firsts: number[] = [];
     for await (const x of data.batches([1, 1, 1, 1])) firsts.push(x[0]!);
     expect(firsts).toEqual([1, 2, 3, 4]);
@@ -276,6 +314,19 @@ describe('folders', () => {
     await expect(openDataset([join(folder, 'one')], { shape: [3, 2, 2] }, { perClass: 2 })).rejects.toThrow(
       /perClass 2 needs/,
     );
+  });
+
+  it('of the same name are told apart, and none is taken twice', async () => {
+    await tree({ 'one/set/a.png': 1, 'two/set/a.png': 2 });
+    const [one, two] = ['one', 'two'].map((name) => join(folder, name, 'set')) as [string, string];
+    const data = await openDataset([one, two], { shape: [3, 2, 2] }, RAW);
+    expect(data.samples.map(({ id }) => id)).toEqual(['one/set/a.png', 'two/set/a.png']);
+    expect(data.notes).toHaveLength(2);
+    const twice = openDataset([one, join(two, '..', '..', 'one', 'set')], { shape: [3, 2, 2] }, RAW);
+    await expect(twice).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      message: expect.stringMatching(/twice/),
+    });
   });
 
   it('follow links but not in circles', async () => {
@@ -294,7 +345,7 @@ describe('folders', () => {
     await writeFile(join(folder, 'data.npy'), 'x');
     await expect(openDataset([folder], { shape: [3, 2, 2] })).rejects.toMatchObject({
       code: 'ERR_DATA',
-      message: expect.stringMatching(/no JPEG.*1 other files \(data\.npy\)/),
+      message: expect.stringMatching(/no JPEG.*1 other \(data\.npy\)/),
     });
     await expect(openDataset([join(folder, 'none')], { shape: [3, 2, 2] })).rejects.toMatchObject({
       code: 'ERR_IO',

@@ -4,11 +4,10 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { PxError } from '../../errors.js';
 import { ioError } from '../os-error.js';
 import { readRange } from '../read-range.js';
-import { fitPixels } from './decode-image.js';
+import { fitPixels } from './fit-pixels.js';
 import type { Pixels } from './pixels.js';
 import { writeInput } from './pixels.js';
 import type { Preprocessing } from './preprocess.js';
@@ -32,14 +31,13 @@ const FORMATS: readonly Format[] = [
  * Opens a file whose format follows from its size and label bytes: the size must be a multiple of the record, every label in
  * range. Where both formats fit it is an ERR_DATA, as is a file that fits neither. ERR_IO.
  */
-export async function openCifar(path: string, preprocessing: Preprocessing): Promise<Source> {
+export async function openCifar(path: string, name: string, preprocessing: Preprocessing): Promise<Source> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
     const { format, labels } = await detect(file, path, (await file.stat()).size);
     const record = format.maxLabels.length + 3 * PLANE;
     const handle = file;
-    const name = basename(path);
     const samples = labels.map((label, index) => ({
       id: `${name}#${index}`,
       label,

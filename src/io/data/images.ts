@@ -1,9 +1,10 @@
 /** Images as samples: single files, and folders walked recursively in a fixed order. */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { extname, join } from 'node:path';
 import { PxError } from '../../errors.js';
 import { ioError } from '../os-error.js';
-import { readImage } from './decode-image.js';
+import { decodeImage } from './decode-image.js';
+import { fitPixels } from './fit-pixels.js';
 import { writeInput } from './pixels.js';
 import type { Preprocessing } from './preprocess.js';
 import type { Sample, Source } from './types.js';
@@ -14,20 +15,24 @@ export function isImageName(name: string): boolean {
   return EXTENSIONS.has(extname(name).toLowerCase());
 }
 
-export function openImageFile(path: string, preprocessing: Preprocessing): Source {
-  const sample = imageSample(path, basename(path), undefined, preprocessing);
+export function openImageFile(path: string, name: string, preprocessing: Preprocessing): Source {
+  const sample = imageSample(path, name, undefined, preprocessing);
   return {
     samples: [sample],
-    notes: [`${basename(path)}: ${preprocessing.description}`],
+    notes: [`single images: ${preprocessing.description}`],
     close: async () => {},
   };
 }
 
 /**
  * All images below a folder, ordered by path (code units, "/" between parts). Where an image lies in a sub-folder, the first
- * one's name is its class. Other files are counted in the notes. ERR_IO, ERR_DATA where there is no image.
+ * one's name is its class. Other files are counted in the notes; `name` goes before the samples' paths. ERR_IO, ERR_DATA where there is no image.
  */
-export async function openImageFolder(folder: string, preprocessing: Preprocessing): Promise<Source> {
+export async function openImageFolder(
+  folder: string,
+  name: string,
+  preprocessing: Preprocessing,
+): Promise<Source> {
   const files: string[] = [];
   await walk(folder, '', files, new Set());
   files.sort((a, b) => (a < b ? -1 : 1));
@@ -35,13 +40,12 @@ export async function openImageFolder(folder: string, preprocessing: Preprocessi
   const others = files.filter((file) => !isImageName(file));
   if (images.length === 0) {
     const found =
-      others.length === 0 ? 'no file' : `${others.length} other files (${others.slice(0, 3).join(', ')})`;
+      others.length === 0 ? 'no file' : `${others.length} other (${others.slice(0, 3).join(', ')})`;
     throw new PxError(
       'ERR_DATA',
       `${folder}: holds no JPEG, PNG or WebP image, but ${found}; name tensor and CIFAR files one by one`,
     );
   }
-  const name = basename(resolve(folder));
   const samples = images.map((file) => {
     const slash = file.indexOf('/');
     return imageSample(
@@ -58,7 +62,7 @@ export async function openImageFolder(folder: string, preprocessing: Preprocessi
   if (others.length > 0) {
     const shown = others.slice(0, 3).join(', ');
     notes.push(
-      `${name}: ${others.length} files are not JPEG, PNG or WebP and were left out (${shown}${others.length > 3 ? ', …' : ''})`,
+      `${name}: left out what is not JPEG, PNG or WebP: ${others.length} (${shown}${others.length > 3 ? ', …' : ''})`,
     );
   }
   return { samples, notes, close: async () => {} };
@@ -73,7 +77,10 @@ function imageSample(
   return {
     id,
     ...(label !== undefined && { label }),
-    load: async (out) => writeInput(await readImage(path, preprocessing), preprocessing, out),
+    load: async (out) => {
+      const pixels = await decodeImage(path, preprocessing.needsAlpha);
+      writeInput(await fitPixels(pixels, preprocessing), preprocessing, out);
+    },
   };
 }
 

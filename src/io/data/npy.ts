@@ -2,7 +2,6 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { PxError } from '../../errors.js';
 import type { Dtype } from '../dtype.js';
 import { elementSize, viewBytes } from '../dtype.js';
@@ -39,7 +38,7 @@ export interface NpyHeader {
 }
 
 /** Opens a file and validates header, shape and length. ERR_IO, ERR_FILE, ERR_DATA. */
-export async function openNpy(path: string, target: InputTarget): Promise<Source> {
+export async function openNpy(path: string, name: string, target: InputTarget): Promise<Source> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
@@ -52,7 +51,6 @@ export async function openNpy(path: string, target: InputTarget): Promise<Source
     const samples = countSamples(path, shape, target);
     const count = elementCount(target.shape);
     const handle = file;
-    const name = basename(path);
     return {
       samples: Array.from({ length: samples }, (_, index) => ({
         id: `${name}#${index}`,

@@ -17,6 +17,7 @@ import { checkOptions } from './options.js';
 import { resolvePreprocessing } from './preprocess.js';
 import { openSafetensorsSource } from './safetensors-source.js';
 import { selectSamples } from './selection.js';
+import { sourceNames } from './source-names.js';
 import type { Dataset, InputTarget, Sample, SkippedSample, Source } from './types.js';
 
 const DEFAULT_CACHE_BYTES = 2 ** 30;
@@ -35,15 +36,17 @@ export async function openDataset(
 ): Promise<Dataset> {
   checkOptions(options);
   checkTarget(target);
-  if (sources.length === 0)
+  if (sources.length === 0) {
     throw new PxError('ERR_OPTION', 'no data given; name a folder of images or a file');
+  }
+  const names = nameSources(sources);
   const opened: Source[] = [];
   const skipped: SkippedSample[] = [];
   try {
     for (const [index, source] of sources.entries()) {
       throwIfAborted(options.signal);
       try {
-        opened.push(await openSource(source, index, target, options));
+        opened.push(await openSource(source, names[index]!, target, options));
       } catch (error) {
         if (!options.skipBad || !isBadData(error) || typeof source !== 'string') throw error;
         skipped.push({ id: source, reason: error.message });
@@ -53,7 +56,7 @@ export async function openDataset(
     const filter = options.skipBad ? goodSamples(target, skipped, options.signal) : passAll;
     const { chosen, notes } = await selectSamples(samples, options, filter);
     if (chosen.length === 0) throw nothingLeft(skipped);
-    const allNotes = [...opened.flatMap((source) => source.notes), ...notes];
+    const allNotes = [...new Set(opened.flatMap((source) => source.notes)), ...notes];
     const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
     return new SampleDataset(chosen, target.shape, allNotes, skipped, opened, cacheBytes);
   } catch (error) {
@@ -64,32 +67,43 @@ export async function openDataset(
 
 async function openSource(
   source: DataSource,
-  index: number,
+  name: string,
   target: InputTarget,
   options: DatasetOptions,
 ): Promise<Source> {
   if (typeof source !== 'string') {
     const chunks = source instanceof Float32Array ? [source] : source;
-    return drainIterable(chunks, `samples${index === 0 ? '' : index}`, target, options.signal);
+    return drainIterable(chunks, name, target, options.signal);
   }
   const info = await stat(source).catch((error: unknown) => {
     throw ioError(error, 'read', source);
   });
-  if (info.isDirectory()) return openImageFolder(source, resolvePreprocessing(target, options, 'imagenet'));
-  if (isImageName(source)) return openImageFile(source, resolvePreprocessing(target, options, 'imagenet'));
+  if (info.isDirectory())
+    return openImageFolder(source, name, resolvePreprocessing(target, options, 'imagenet'));
+  if (isImageName(source))
+    return openImageFile(source, name, resolvePreprocessing(target, options, 'imagenet'));
   switch (extname(source).toLowerCase()) {
     case '.bin':
-      return openCifar(source, resolvePreprocessing(target, options, 'cifar10'));
+      return openCifar(source, name, resolvePreprocessing(target, options, 'cifar10'));
     case '.npy':
-      return openNpy(source, target);
+      return openNpy(source, name, target);
     case '.safetensors':
-      return openSafetensorsSource(source, target);
+      return openSafetensorsSource(source, name, target);
     default:
       throw new PxError(
         'ERR_DATA',
         `${source}: unknown kind of data; known are folders of images, .jpg, .png, .webp, CIFAR .bin, .npy and .safetensors`,
       );
   }
+}
+
+/** Paths get the shortest names that tell them apart; samples handed over in memory are "samples", "samples1" … */
+function nameSources(sources: readonly DataSource[]): string[] {
+  const paths = sourceNames(sources.filter((source) => typeof source === 'string'));
+  let [path, memory] = [0, 0];
+  return sources.map((source) =>
+    typeof source === 'string' ? paths[path++]! : `samples${memory++ === 0 ? '' : memory - 1}`,
+  );
 }
 
 async function passAll(samples: readonly Sample[]): Promise<readonly Sample[]> {

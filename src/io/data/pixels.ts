@@ -13,6 +13,28 @@ export interface Pixels {
   readonly data: Uint8Array | Uint16Array;
 }
 
+/** sharp's raw output. */
+export function toPixels(
+  bytes: Buffer,
+  info: { readonly width: number; readonly height: number; readonly channels: number },
+  wide: boolean,
+): Pixels {
+  const data = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2) : bytes;
+  return { data, height: info.height, width: info.width, channels: info.channels as Pixels['channels'] };
+}
+
+/** Zeros with the element type of `like`. */
+export function emptyPixels(
+  like: Pixels,
+  height: number,
+  width: number,
+  channels: Pixels['channels'],
+): Pixels {
+  const length = height * width * channels;
+  const data = like.data instanceof Uint16Array ? new Uint16Array(length) : new Uint8Array(length);
+  return { data, height, width, channels };
+}
+
 /** Writes pixels of the input's exact size into `out` as the model wants them. */
 export function writeInput(
   pixels: Pixels,

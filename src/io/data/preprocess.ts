@@ -132,16 +132,15 @@ function describe(
   ratio: number,
 ): string {
   const names = channels.map((c) => (c === 'grey' ? 'grey' : 'RGBA'[c])).join('');
+  const input = `${height}×${width}`;
   const size =
     options.size === undefined
-      ? `resized to cover ${Math.round(height * ratio)}×${Math.round(width * ratio)} unless already ${height}×${width}`
-      : typeof options.size === 'number'
-        ? `shorter side resized to ${options.size}`
-        : `resized to ${options.size.join('×')}`;
+      ? `fitted to ${input} pixels (resized to cover ${Math.round(height * ratio)}×${Math.round(width * ratio)}, centre crop; as is if of that size)`
+      : `resized to ${typeof options.size === 'number' ? `${options.size} pixels on the shorter side` : `${options.size.join('×')} pixels`}, centre crop ${input}`;
   const whose = options.preset
     ? 'as asked'
     : options.mean || options.std || options.scale
       ? 'with the given values'
       : 'the default';
-  return `${names} ${layout}, ${size}, centre crop ${height}×${width} pixels, preset ${preset} (${whose})`;
+  return `${names} ${layout}, ${size}, preset ${preset} (${whose})`;
 }

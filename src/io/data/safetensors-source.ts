@@ -1,5 +1,4 @@
 /** safetensors files with a tensor "x" [N, ...input] and, if classes are known, "y" [N]; used as they are. */
-import { basename } from 'node:path';
 import { PxError } from '../../errors.js';
 import type { SafetensorsFile } from '../safetensors.js';
 import { openSafetensors } from '../safetensors.js';
@@ -10,7 +9,11 @@ import type { InputTarget, Source } from './types.js';
 const INTEGERS = new Set(['I64', 'U64', 'I32', 'U32', 'I16', 'U16', 'I8', 'U8']);
 
 /** Opens a file and validates names and shapes; other tensors are named in the notes. ERR_IO, ERR_FILE, ERR_DATA. */
-export async function openSafetensorsSource(path: string, target: InputTarget): Promise<Source> {
+export async function openSafetensorsSource(
+  path: string,
+  name: string,
+  target: InputTarget,
+): Promise<Source> {
   const file = await openSafetensors(path);
   try {
     if (!file.has('x')) {
@@ -24,7 +27,6 @@ export async function openSafetensorsSource(path: string, target: InputTarget): 
     const samples = countSamples(`${path}, tensor "x"`, shape, target);
     const labels = file.has('y') ? await readLabels(file, samples) : undefined;
     const count = elementCount(target.shape);
-    const name = basename(path);
     const notes = [`${name}: ${samples} samples${labels ? ' with classes' : ''}, values used as they are`];
     const others = file.names.filter((other) => other !== 'x' && other !== 'y');
     if (others.length > 0)
