@@ -7,34 +7,43 @@ export interface MemoryOptions {
   readonly microBatch: number;
 }
 
-/** Bytes, estimated from above; weights and decoded images are not counted. */
+/** Bytes, estimated from above; the model itself and decoded images are not counted. */
 export interface MemoryEstimate {
-  /** The most that activations, tape and gradients take together during a micro-batch. */
+  /** Activations, tape and gradients while a micro-batch is pushed. */
   readonly microBatch: number;
-  /** g's forward and backward at batch 1. */
+  /** The same while g is evaluated: one sample, forward, and backward with two upstreams (px alone). */
   readonly weightPass: number;
-  /** Scores, masks and selection: one round's results and the next one's masks. */
-  readonly selection: number;
+  /** What is kept per weight: gradients, scores, masks, and packed copies of the largest tensor. */
+  readonly weights: number;
   readonly total: number;
 }
 
 const FLOAT = 4;
+/** Freed buffers wait for the next layer; they make the engine hold up to a quarter more than it uses. */
+const POOL_SLACK = 1.25;
 
-/**
- * Working memory of a scoring round, by walking the Plan as the engine does: a value lives from its step to its last reader, in f
- * and, where it is a signal, in h or j too; px-joint keeps for the way back what its adjoint reads.
- */
+/** One walk over the Plan: which networks travel together, and what it keeps for the way back. */
+interface Pass {
+  readonly samples: number;
+  /** f travels along, beside h or j. */
+  readonly withF: boolean;
+  /** Upstreams of the way back; 0 where there is none. */
+  readonly columns: 0 | 1 | 2;
+}
+
+/** Working memory of a scoring round, by walking the Plan as the engine does: a value lives from its step to its last reader. */
 export function estimateMemory(plan: Plan, options: MemoryOptions): MemoryEstimate {
   const samples = padToLanes(options.microBatch);
-  const microBatch = options.method === 'px' ? peakForward(plan, samples).peak : peakJoint(plan, samples);
-  const weights = plan.params.reduce((sum, param) => sum + param.size, 0);
-  const signals = plan.values.reduce((sum, value) => sum + (value.signal ? elements(value.shape) : 0), 0);
-  // g: every signal once forward (its tape) and two columns of gradients, of which few live at a time.
-  const weightPass = options.method === 'px' ? signals * FLOAT * 3 : 0;
-  const selection = weights * FLOAT * 2 + weights / 4;
-  // g runs after the data: the two never live together.
-  const total = Math.max(microBatch, weightPass) + selection;
-  return { microBatch, weightPass, selection, total };
+  const joint = options.method === 'px-joint';
+  const microBatch = peak(plan, { samples, withF: true, columns: joint ? 1 : 0 });
+  const weightPass = joint ? 0 : peak(plan, { samples: 1, withF: false, columns: 2 });
+  const sizes = plan.params.map((param) => param.size);
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  // Gradient and score, four sets of packed masks (old, new, last good, the engine's), one of bytes for the file.
+  const weights = all * (2 * FLOAT + 4 / 8 + 1) + 2 * Math.max(0, ...sizes) * FLOAT;
+  // g is evaluated after the data: the two walks never live together.
+  const total = POOL_SLACK * Math.max(microBatch, weightPass) + weights;
+  return { microBatch, weightPass, weights, total };
 }
 
 /** The largest micro-batch, at most `most`, whose estimate stays within `limit` bytes; 0 where even one sample does not. */
@@ -49,70 +58,74 @@ export function largestMicroBatch(plan: Plan, method: Method, most: number, limi
   return fits;
 }
 
-/** Samples are computed in blocks of 4, 8 or 16. */
+/** Samples are computed in blocks of 8 or 16. */
 function padToLanes(samples: number): number {
-  const lanes = samples > 8 ? 16 : samples > 4 ? 8 : 4;
-  return Math.ceil(samples / lanes) * lanes;
+  return samples <= 8 ? 8 : Math.ceil(samples / 16) * 16;
 }
 
-/** The most bytes alive during the forward walk, and the tape it leaves. */
-function peakForward(plan: Plan, samples: number, tapeOf: (step: Step) => number = () => 0) {
+/** The most bytes alive at once, forward and back. */
+function peak(plan: Plan, pass: Pass): number {
+  const forward = walkForward(plan, pass);
+  return pass.columns === 0 ? forward.peak : Math.max(forward.peak, walkBack(plan, pass, forward.tape));
+}
+
+function walkForward(plan: Plan, pass: Pass): { peak: number; tape: number } {
   const lastReader = new Map<ValueId, number>();
   plan.steps.forEach((step, i) => {
     for (const id of step.inputs) lastReader.set(id, i);
   });
   for (const { value } of plan.outputs) lastReader.set(value, plan.steps.length);
-  const bytes = (id: ValueId) => {
-    const { shape, signal } = plan.values[id]!;
-    return elements(shape) * samples * FLOAT * (signal ? 2 : 1);
-  };
+  const bytes = (id: ValueId) => floats(plan, id) * pass.samples * FLOAT * networks(plan, id, pass);
   let alive = bytes(plan.input);
   let tape = 0;
-  let peak = alive;
+  let most = alive;
   plan.steps.forEach((step, i) => {
     alive += bytes(step.output);
-    tape += tapeOf(step) * samples;
-    peak = Math.max(peak, alive + tape);
+    tape += tapeBytes(plan, step, pass);
+    most = Math.max(most, alive + tape);
     const done = new Set([...step.inputs, step.output].filter((id) => (lastReader.get(id) ?? i) <= i));
     for (const id of done) alive -= bytes(id);
   });
-  return { peak, tape };
+  return { peak: most, tape };
 }
 
-/** Forward with a tape, then backward: gradients of the values between a step and its readers, beside what is left of the tape. */
-function peakJoint(plan: Plan, samples: number): number {
-  const tapeOf = (step: Step) => tapeBytes(plan, step);
-  const forward = peakForward(plan, samples, tapeOf);
-  const gradient = (id: ValueId) => (plan.values[id]!.signal ? elements(plan.values[id]!.shape) * samples * FLOAT : 0);
+/** Backward: gradients of the values between a step and its readers, beside what is left of the tape. */
+function walkBack(plan: Plan, pass: Pass, fullTape: number): number {
+  const gradient = (id: ValueId) => (plan.values[id]!.signal ? floats(plan, id) * pass.samples * FLOAT * pass.columns : 0);
   const live = new Set<ValueId>(plan.outputs.map((output) => output.value));
   let alive = [...live].reduce((sum, id) => sum + gradient(id), 0);
-  let tape = forward.tape;
-  let peak = forward.peak;
+  let tape = fullTape;
+  let most = alive + tape;
   for (const step of [...plan.steps].reverse()) {
     for (const id of step.inputs) {
       if (!live.has(id)) alive += gradient(id);
       live.add(id);
     }
-    peak = Math.max(peak, alive + tape);
+    most = Math.max(most, alive + tape);
     if (live.delete(step.output)) alive -= gradient(step.output);
-    tape -= tapeOf(step) * samples;
+    tape -= tapeBytes(plan, step, pass);
   }
-  return peak;
+  return most;
 }
 
-/** What the adjoint of j needs of one sample: a linear step's input, a gate's factor, a maximum's choice. */
-function tapeBytes(plan: Plan, step: Step): number {
-  const output = plan.values[step.output]!;
-  if (!output.signal) return 0;
-  const inputs = step.inputs.map((id) => elements(plan.values[id]!.shape));
+/** How many arrays a value is: f's, and where it is a signal h's, g's or j's. */
+function networks(plan: Plan, id: ValueId, { withF }: Pass): number {
+  return (withF ? 1 : 0) + (plan.values[id]!.signal ? 1 : 0);
+}
+
+/** What the way back needs of a step: a linear step's input; with f also a gate's factor and a maximum's choice. */
+function tapeBytes(plan: Plan, step: Step, { samples, withF, columns }: Pass): number {
+  if (columns === 0 || !plan.values[step.output]!.signal) return 0;
+  const inputs = step.inputs.map((id) => floats(plan, id) * samples);
   if (step.kind === 'linear') return inputs[0]! * FLOAT;
-  if (step.kind !== 'gate') return 0;
-  if (step.op === 'max') return elements(output.shape) * FLOAT;
+  if (step.kind !== 'gate' || !withF) return 0;
+  if (step.op === 'max') return floats(plan, step.output) * samples * FLOAT;
   if (step.op === 'product') return inputs[1]! * FLOAT;
   const oneBit = step.fn === 'relu' || step.fn === 'leaky-relu' || step.fn === 'prelu';
   return oneBit ? inputs[0]! / 8 : inputs[0]! * FLOAT;
 }
 
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+/** Numbers one sample of a value has. */
+function floats(plan: Plan, id: ValueId): number {
+  return plan.values[id]!.shape.reduce((product, size) => product * size, 1);
 }

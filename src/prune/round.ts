@@ -33,7 +33,8 @@ export async function scoreRound(
     for await (const batch of batches) {
       throwIfAborted(signal);
       await program.push(batch.x, batch.samples);
-      onMicroBatch?.(++done);
+      done++;
+      onMicroBatch?.(done);
     }
     if (done === 0) throw new PxError('ERR_DATA', 'no sample to score on: the data set is empty');
     throwIfAborted(signal);
