@@ -22,7 +22,7 @@ import { runScore, type ScoreResult } from './prune/score.js';
 export type { LayerReport, Role } from './analysis/layers.js';
 export type { Backend, Log2Scalars, Method, NormStatistics } from './backend/backend.js';
 export { EXIT_CODES, PxError, type PxErrorCode } from './errors.js';
-export { inspectModel as inspect } from './graph/inspect.js';
+export { inspectModel as inspect } from './plan/inspect.js';
 export { type DataSource, openDataset } from './io/data/open-dataset.js';
 export type { DatasetOptions } from './io/data/options.js';
 export type { Dataset, SampleInfo } from './io/data/types.js';

@@ -2,7 +2,7 @@ import { PxError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, ValueId } from '../graph/graph.js';
 import { intTensor, sizeOf, type Tensor } from '../graph/tensor.js';
-import { type Batch, type Constant, type Input, NodeContext, type ValueEntry, viewConstant } from './context.js';
+import { type Batch, type Constant, type Input, NodeContext, viewConstant } from './context.js';
 import { isFloatType } from './data-types.js';
 import { foldNode } from './fold/index.js';
 import { dataInput, type InputSize, sampleShape } from './input-shape.js';
@@ -16,7 +16,7 @@ import { reshapeWeight, transposeWeight, wholeWeight } from './weight-view.js';
 
 /** A prime no dimension of a real model equals. */
 const BATCH_PROBE = 1_000_003;
-/** Computed constants up to this size remember nothing of the weight they came from but stay small. */
+/** Through these a weight is still recognised. */
 const WEIGHT_VIEWS = new Set(['Identity', 'Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Cast']);
 
 export interface ImportOptions extends InputSize {
@@ -51,15 +51,20 @@ export function importModel(model: OnnxModel, options: ImportOptions = {}): Impo
   return new Importer(model, options).run();
 }
 
-/** The problems that would refuse the model, as data; empty when it imports. */
-export function importProblems(model: OnnxModel, options: ImportOptions = {}): readonly Problem[] {
-  const importer = new Importer(model, options);
-  importer.convertAll();
-  return importer.problems.map(({ problem }) => problem);
+export interface PartlyImported extends Omit<Imported, 'ignored' | 'usedAsConstant'> {
+  /** As the file declares the input. */
+  readonly declared: readonly (number | string)[];
+  /** Problems that would refuse the model; its graph then ends where they lie, and has the outputs that can be computed. */
+  readonly blocking: readonly Problem[];
+}
+
+/** As importModel, but hands out what can be understood together with the problems. @throws PxError ERR_OPTION, ERR_FILE */
+export function importPartly(model: OnnxModel, options: ImportOptions = {}): PartlyImported {
+  return new Importer(model, options).runPartly();
 }
 
 class Importer {
-  readonly problems: { readonly index: number; readonly problem: Problem }[] = [];
+  private readonly problems: { readonly index: number; readonly problem: Problem }[] = [];
   private readonly where: string;
   private readonly entries = new Map<string, Entry>();
   private readonly producers = new Map<string, number>();
@@ -68,7 +73,7 @@ class Importer {
   private readonly warnings: string[] = [];
   private readonly opset: number;
   private readonly batch: Batch;
-  private readonly input: { id: ValueId; name: string; shape: readonly number[] };
+  private readonly input: { id: ValueId; name: string; shape: readonly number[]; declared: readonly (number | string)[] };
 
   constructor(
     private readonly model: OnnxModel,
@@ -79,7 +84,7 @@ class Importer {
     const info = dataInput(model, this.where);
     const { shape, baked } = sampleShape(info, options, this.where);
     this.batch = { probe: BATCH_PROBE, ...(baked === undefined ? {} : { baked }) };
-    this.input = { id: this.builder.value(info.name, shape), name: info.name, shape };
+    this.input = { id: this.builder.value(info.name, shape), name: info.name, shape, declared: info.dims ?? [] };
     this.entries.set(info.name, { kind: 'value', value: { id: this.input.id, shape } });
     const constants = new Set(model.graph.nodes.filter((node) => node.opType === 'Constant').flatMap((node) => node.outputs));
     for (const record of model.tensors.values()) {
@@ -88,35 +93,48 @@ class Importer {
   }
 
   run(): Imported {
-    this.convertAll();
-    const chosen = this.chosenOutputs();
-    const needed = this.ancestors(chosen);
-    const blocking = this.problems.filter(({ index }) => needed.has(index));
-    if (blocking.length > 0) throw problemsError(this.where, blocking.map(({ problem }) => problem));
+    const { chosen, blocking, ignored } = this.convertAll();
+    if (blocking.length > 0) throw problemsError(this.where, blocking);
     const outputs = chosen.map((name) => {
       const entry = this.entries.get(name);
       if (entry?.kind === 'value') return { name, value: entry.value.id };
       const why = entry === undefined ? 'is not produced by any node' : 'does not depend on the input';
       throw new PxError('ERR_FILE', `${this.where}: output "${name}" ${why}`);
     });
+    return { ...this.result(outputs), ignored, usedAsConstant: this.usedAsConstant };
+  }
+
+  runPartly(): PartlyImported {
+    const { chosen, blocking } = this.convertAll();
+    const outputs = chosen.flatMap((name) => {
+      const entry = this.entries.get(name);
+      return entry?.kind === 'value' ? [{ name, value: entry.value.id }] : [];
+    });
+    return { ...this.result(outputs), declared: this.input.declared, blocking };
+  }
+
+  private result(outputs: Graph['outputs']) {
     return {
       graph: this.builder.build(this.input.id, outputs),
       inputName: this.input.name,
       inputShape: this.input.shape,
       ...(this.batch.baked === undefined ? {} : { bakedBatch: this.batch.baked }),
-      ignored: this.problems.filter(({ index }) => !needed.has(index)).map(({ problem }) => problem),
       warnings: this.warnings,
-      usedAsConstant: this.usedAsConstant,
     };
   }
 
-  convertAll(): void {
+  /** Converts every node, and tells the problems of nodes that the chosen outputs need from the rest. */
+  private convertAll() {
     this.model.graph.nodes.forEach((node, index) => this.visit(node, index));
     // An output may name an optional result that no converter gives.
     for (const { name } of this.model.graph.outputs) {
       const entry = this.entries.get(name);
       if (entry?.kind === 'poison') entry.report?.();
     }
+    const chosen = this.chosenOutputs();
+    const needed = this.ancestors(chosen);
+    const split = (wanted: boolean) => this.problems.filter(({ index }) => needed.has(index) === wanted).map(({ problem }) => problem);
+    return { chosen, blocking: split(true), ignored: split(false) };
   }
 
   private visit(node: OnnxNode, index: number): void {
@@ -330,5 +348,3 @@ class Importer {
     return seen;
   }
 }
-
-export type { ValueEntry };

@@ -1,6 +1,7 @@
 import { PxError } from '../errors.js';
 import { fuse } from '../graph/fuse.js';
 import type { Graph } from '../graph/graph.js';
+import { batchNormReport } from '../onnx/folded-norm.js';
 import { importModel, type ImportOptions } from '../onnx/import.js';
 import { describeProblem } from '../onnx/problem.js';
 import type { OnnxModel } from '../onnx/proto.js';
@@ -62,8 +63,14 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
       ...imported.warnings,
       ...imported.ignored.map((problem) => `not needed by the outputs that count, and left out: ${describeProblem(problem)}`),
       ...warnings,
+      ...foldedWarning(model),
     ],
   };
+}
+
+function foldedWarning(model: OnnxModel): string[] {
+  const { explanation } = batchNormReport(model);
+  return explanation === undefined ? [] : [explanation];
 }
 
 async function weightOf(model: OnnxModel, name: string, where: string): Promise<Float32Array> {

@@ -1,0 +1,49 @@
+import type { OnnxModel, OnnxNode } from './proto.js';
+
+/** What became of the network's BatchNorm layers on the way into the file. */
+export interface BatchNormReport {
+  /** BatchNormalization nodes in the graph. */
+  readonly kept: number;
+  /** Convolutions whose bias carries a name that exporters give when they fold BatchNorm into them. */
+  readonly folded: number;
+  /** "possibly folded": every convolution has a bias and nothing normalises, which is also how networks without BatchNorm look. */
+  readonly verdict: 'kept' | 'folded' | 'partly folded' | 'possibly folded' | 'none';
+  /** What it means for scoring, and how to export instead; absent when there is nothing to say. */
+  readonly explanation?: string;
+}
+
+/** Names given to folded biases by PyTorch's older exporter, its newer one, and tf2onnx. */
+const FOLDED_BIAS = /^(onnx::Conv(Transpose)?_)?\d+$|\.weight_bias$|_fused_bn$/;
+const NORMS = new Set(['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization']);
+/** Fewer convolutions than this tell nothing. */
+const FEW = 5;
+
+const LOSS =
+  'Under --norm batch the statistics of folded layers are not measured anew as weights go, so deep networks may lose whole layers at low density.';
+const REMEDY =
+  'Export with BatchNorm kept, from PyTorch: torch.onnx.export(model.eval(), ..., dynamo=False, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)';
+
+/** Looks for BatchNorm layers that an exporter folded into the convolutions before them. */
+export function batchNormReport(model: OnnxModel): BatchNormReport {
+  const { nodes } = model.graph;
+  const kept = nodes.filter((node) => node.opType === 'BatchNormalization').length;
+  const convolutions = nodes.filter((node) => node.opType === 'Conv' || node.opType === 'ConvTranspose');
+  const biased = convolutions.filter((node) => biasOf(node) !== '');
+  const folded = biased.filter((node) => FOLDED_BIAS.test(biasOf(node))).length;
+  if (folded > 0) {
+    const verdict = kept > 0 ? 'partly folded' : 'folded';
+    const explanation = `the exporter folded BatchNorm into ${folded} of ${convolutions.length} convolutions. ${LOSS} ${REMEDY}`;
+    return { kept, folded, verdict, explanation };
+  }
+  if (kept > 0) return { kept, folded, verdict: 'kept' };
+  const normalised = nodes.some((node) => NORMS.has(node.opType));
+  if (!normalised && convolutions.length >= FEW && biased.length >= 0.9 * convolutions.length) {
+    const explanation = `no layer normalises and nearly all ${convolutions.length} convolutions have a bias: if the network has BatchNorm, an exporter folded it. ${LOSS} ${REMEDY}`;
+    return { kept, folded, verdict: 'possibly folded', explanation };
+  }
+  return { kept, folded, verdict: 'none' };
+}
+
+function biasOf(node: OnnxNode): string {
+  return node.inputs[2] ?? '';
+}
