@@ -6,8 +6,29 @@
 //   for m in rows: for l in L: s = 0; for t: for c in C: s += w[t][c][m] * x[...]; y[m][l] = scale * s + bias[m]
 //
 // x is [channel][position][L lanes], so a load is never unaligned to a lane vector and no edge is tested: a point's tap list holds
-// only taps that fall inside. M is cut into blocks of kConvBlock channels whose sums stay in registers (float32, in the
-// order t, then c). One call serves one block of channels over a tile of points, so the block's weights stay in L1.
+// only taps that fall inside. M is cut into blocks of kConvBlock channels whose sums stay in registers. Sums are float32 in two levels,
+// runs of kRun channels and the sum of the runs, in the order t, then c: rounding grows with the root of each level and not of
+// T·C, which is what keeps gates from flipping forty layers on. One call serves one block of channels over a tile of points, so the block's weights stay in L1.
+
+constexpr int kRun = 64;
+
+// acc[m] = sum over `channels` of w[c][m] * x[c]
+template <int V, int M>
+static inline void conv_run(v8 acc[M][V], const float* x, ptrdiff_t x_channel, const float* w, int channels) {
+#pragma GCC unroll 8
+  for (int m = 0; m < M; ++m)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) acc[m][v] = v8_zero();
+  for (int c = 0; c < channels; ++c, x += x_channel, w += M) {
+    v8 in[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) in[v] = v8_load(x + 8 * v);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) v8_add_scaled(acc[m][v], w[m], in[v]);
+  }
+}
 
 template <int L, int M>
 static void conv_points(const ConvArgs* a) {
@@ -16,23 +37,19 @@ static void conv_points(const ConvArgs* a) {
   for (int v = 0; v < V; ++v) top[v] = v8_zero();
   for (int p = 0; p < a->point_count; ++p) {
     const ConvPoint& point = a->points[p];
-    v8 acc[M][V];
-#pragma GCC unroll 8
+    v8 total[M][V];
     for (int m = 0; m < M; ++m)
-#pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) acc[m][v] = v8_zero();
+      for (int v = 0; v < V; ++v) total[m][v] = v8_zero();
     for (int t = 0; t < point.count; ++t) {
       const Tap& tap = a->taps[point.first + t];
-      const float* x = a->x + tap.x;
-      const float* w = a->w + tap.w;
-      for (int c = 0; c < a->channels; ++c, x += a->x_channel, w += M) {
-        v8 in[V];
-#pragma GCC unroll 2
-        for (int v = 0; v < V; ++v) in[v] = v8_load(x + 8 * v);
+      for (int c = 0; c < a->channels; c += kRun) {
+        const int run = a->channels - c < kRun ? a->channels - c : kRun;
+        v8 acc[M][V];
+        conv_run<V, M>(acc, a->x + tap.x + c * a->x_channel, a->x_channel, a->w + tap.w + c * M, run);
 #pragma GCC unroll 8
         for (int m = 0; m < M; ++m)
 #pragma GCC unroll 2
-          for (int v = 0; v < V; ++v) v8_add_scaled(acc[m][v], w[m], in[v]);
+          for (int v = 0; v < V; ++v) v8_add(total[m][v], acc[m][v]);
       }
     }
 #pragma GCC unroll 8
@@ -44,7 +61,7 @@ static void conv_points(const ConvArgs* a) {
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) {
         v8 out = v8_load(biases);
-        v8_add_scaled(out, a->scale, acc[m][v]);
+        v8_add_scaled(out, a->scale, total[m][v]);
         v8_max(top[v], out);
         v8_store(y + 8 * v, out);
       }

@@ -56,7 +56,7 @@ static float largest(const float* x, size_t n) {
   return top;
 }
 
-// y = s[k]*x + t[k], k = the segment's place in the period (a channel, say)
+// y = s[k]*(x - m[k]) + t[k], k = the segment's place in the period (a channel, say)
 static void affine(const AffineArgs* a) {
   float top = *a->max;
   for (size_t at = 0; at < a->count;) {
@@ -64,9 +64,10 @@ static void affine(const AffineArgs* a) {
     const size_t left = (segment + 1) * a->segment - place;
     const size_t end = left < a->count - at ? at + left : a->count;
     const float s = (a->s ? a->s[segment % a->period] : 1.0f) * a->scale;
+    const float m = a->m ? a->m[segment % a->period] : 0.0f;
     const float t = a->t ? a->t[segment % a->period] : 0.0f;
     for (size_t i = at; i < end; ++i) {
-      const float v = s * a->x[i] + t;
+      const float v = s * (a->x[i] - m) + t;
       top = v > top ? v : top;
       a->y[i] = v;
     }

@@ -82,10 +82,11 @@ struct SmoothArgs {
   float* max;  // in and out: largest companion
 };
 
-// y = s*x + t over a range, s and t holding for `segment` floats each and repeating after `period` of them.
+// y = s*(x - m) + t over a range, m, s and t holding for `segment` floats each and repeating after `period` of them.
 struct AffineArgs {
   const float* x;
   float* y;        // out, may be x
+  const float* m;  // null: 0
   const float* s;  // null: 1
   const float* t;  // null: 0
   size_t period;
@@ -144,7 +145,7 @@ struct Kernels {
   float (*mul_square)(const float* x, const float* k, float* y, size_t n, float s);
   // y = s * x * k elementwise; returns the largest y.
   float (*mul)(const float* x, const float* k, float* y, size_t n, float s);
-  // y = s*x + t.
+  // y = s*(x - m) + t.
   void (*affine)(const AffineArgs*);
   // Per lane over n vectors of `lanes` floats: sum and sum of squared distances from the lane's mean.
   void (*moments)(const float* x, size_t n, int lanes, float* sum, float* m2);

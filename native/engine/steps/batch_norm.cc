@@ -35,13 +35,16 @@ class BatchNorm final : public FactorStep {
     mean_.assign(stored_mean_.begin(), stored_mean_.end());
     variance_.assign(stored_variance_.begin(), stored_variance_.end());
     if (env.batch_statistics) measure(env, pass.grid, x.data.get());
-    std::vector<float> scale(channels_), shift(channels_);
+    // Centred before it is scaled: folding the mean into the shift would round a number as large as the mean, not the deviation.
+    AffineF a;
+    a.segment = inner_;
     for (size_t c = 0; c < channels_; ++c) {
       const double s = gamma_[c] / std::sqrt(variance_[c] + step_.epsilon);
-      scale[c] = static_cast<float>(s);
-      shift[c] = static_cast<float>(beta_[c] - mean_[c] * s);
+      a.center.push_back(static_cast<float>(mean_[c]));
+      a.scale.push_back(static_cast<float>(s));
+      a.shift.push_back(static_cast<float>(beta_[c] - (mean_[c] - a.center[c]) * s));
     }
-    pass.f.put(step_.output, affine_f(env, pass.grid, out_size(), std::move(x), scale, shift, inner_));
+    pass.f.put(step_.output, affine_f(env, pass.grid, out_size(), std::move(x), a));
   }
 
  private:

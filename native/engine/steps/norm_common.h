@@ -32,7 +32,7 @@ inline Value times(Env& env, Grid grid, size_t elements, Value x, const Factors&
   SharedMax max;
   for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
     float top = 0.0f;
-    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, f.values.data(), nullptr, f.values.size(), f.segment * grid.lanes, lo, hi - lo, pow2(k), &top};
+    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, nullptr, f.values.data(), nullptr, f.values.size(), f.segment * grid.lanes, lo, hi - lo, pow2(k), &top};
     env.kernels.affine(&a);
     max.add(top);
   });
@@ -40,15 +40,22 @@ inline Value times(Env& env, Grid grid, size_t elements, Value x, const Factors&
   return y;
 }
 
-// f: y = scale*x + shift per segment; either may be empty.
-inline Value affine_f(Env& env, Grid grid, size_t elements, Value x, const std::vector<float>& scale, const std::vector<float>& shift, size_t segment) {
+// f's coefficients per segment; any may be empty.
+struct AffineF {
+  std::vector<float> center, scale, shift;
+  size_t segment = 1;
+};
+
+// y = scale*(x - center) + shift
+inline Value affine_f(Env& env, Grid grid, size_t elements, Value x, const AffineF& f) {
+  const auto data = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
   const size_t n = grid.floats(elements);
   Value y;
   y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
   for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
     float top = 0.0f;
-    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, scale.empty() ? nullptr : scale.data(), shift.empty() ? nullptr : shift.data(),
-                       std::max(scale.size(), shift.size()), segment * grid.lanes, lo, hi - lo, 1.0f, &top};
+    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, data(f.center), data(f.scale), data(f.shift), std::max(f.scale.size(), f.shift.size()),
+                       f.segment * grid.lanes, lo, hi - lo, 1.0f, &top};
     env.kernels.affine(&a);
   });
   return y;
