@@ -6,7 +6,7 @@ import type { ByteRange, InlinePayload, TensorRecord } from './proto.js';
 export type MaskBits = Uint8Array;
 
 export function isKept(mask: MaskBits, j: number): boolean {
-  return ((mask[j >> 3]! >> (j & 7)) & 1) === 1;
+  return ((mask[j >>> 3]! >> (j & 7)) & 1) === 1;
 }
 
 /** Share of the first `size` elements that are kept; 1 for a tensor without elements. */
@@ -61,7 +61,9 @@ function zeroFixed(
   last: number,
 ): void {
   for (let j = first; j < last; j++, at += width) {
-    if (!isKept(mask, j)) bytes.fill(0, Math.max(0, at), Math.max(0, at + width));
+    if (isKept(mask, j)) continue;
+    const end = Math.min(at + width, bytes.length);
+    for (let i = Math.max(0, at); i < end; i++) bytes[i] = 0; // a call of fill() would cost more than it writes
   }
 }
 
