@@ -39,6 +39,7 @@ function prune(options: Partial<PruneOptions> & { backend?: FakeBackend } = {}):
 
 const failure = (code: string, message: RegExp = /./) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
+const bytes = (values: Float32Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 const files = ['masks.safetensors', 'pruned.onnx'];
 
 describe('prune', () => {
@@ -67,7 +68,7 @@ describe('prune', () => {
   it('never touches the model in memory', async () => {
     const before = model.weights.map((weights) => weights.slice());
     await prune();
-    expect(model.weights).toEqual(before);
+    model.weights.forEach((weights, id) => expect(Buffer.compare(bytes(weights), bytes(before[id]!))).toBe(0));
   });
 
   it('leaves excluded tensors alone and counts without them', async () => {
@@ -86,7 +87,7 @@ describe('prune', () => {
     const first = await prune({ density: 0.5, rounds: 2 });
     const second = await prune({ masks: first.masks, density: 0.2, rounds: 3, out });
     for (const [name, mask] of second.masks) {
-      mask.forEach((keep, j) => expect(keep).toBeLessThanOrEqual(first.masks.get(name)![j]!));
+      expect(mask.findIndex((keep, j) => keep > first.masks.get(name)![j]!)).toBe(-1);
     }
     expect(second.kept).toBe(keepSchedule(second.countable, 0.2, 1)[0]);
     expect((await verifyRun(out)).every((check) => check.outcome === 'passed')).toBe(true);
@@ -171,7 +172,9 @@ describe('resume', () => {
   it('of a finished run gives its result without work', async () => {
     const result = await prune({ out });
     const backend = new FakeBackend();
-    expect(await prune({ out, resume: true, backend })).toEqual(result);
+    const { masks, ...rest } = await prune({ out, resume: true, backend });
+    expect(rest).toEqual({ ...result, masks: undefined });
+    for (const [name, mask] of result.masks) expect(Buffer.compare(mask, masks.get(name)!)).toBe(0);
     expect(backend.rounds).toBe(0);
   });
 
