@@ -11,22 +11,22 @@ import { cpuBackend } from './backend/native/cpu.js';
 import { type DataSource, openDataset } from './io/data/open-dataset.js';
 import type { Dataset } from './io/data/types.js';
 import type { LoadedModel } from './plan/load.js';
-import { packMasks } from './prune/start.js';
 import { isKept } from './prune/masks.js';
 import type { MaskMap, PruneOptions, ScoreOptions } from './prune/options.js';
 import { writePrunedModel } from './prune/output.js';
 import { runPrune } from './prune/prune.js';
 import type { PruneResult } from './prune/result.js';
 import { runScore, type ScoreResult } from './prune/score.js';
+import { packMasks } from './prune/start.js';
 
 export type { LayerReport, Role } from './analysis/layers.js';
 export type { Backend, Log2Scalars, Method, NormStatistics } from './backend/backend.js';
 export { EXIT_CODES, PxError, type PxErrorCode } from './errors.js';
-export { inspectModel as inspect } from './plan/inspect.js';
 export { type DataSource, openDataset } from './io/data/open-dataset.js';
 export type { DatasetOptions } from './io/data/options.js';
 export type { Dataset, SampleInfo } from './io/data/types.js';
 export { MODEL_NAMES, type ModelName, type NewModelOptions, newModel } from './models/new-model.js';
+export { inspectModel as inspect } from './plan/inspect.js';
 export { type LoadedModel, type LoadOptions, loadModel } from './plan/load.js';
 export type { Configuration } from './prune/configuration.js';
 export { readMasks, writeMasks } from './prune/mask-file.js';
@@ -46,8 +46,14 @@ export type Data = Dataset | DataSource | readonly DataSource[];
  * @param data samples of the model's input shape; what is given as path or iterable is opened, walked and closed here
  * @throws PxError ERR_OPTION, ERR_DATA, ERR_MISMATCH (masks of another model), ERR_MEMORY, ERR_ABORTED, ERR_BACKEND, ERR_NUMERIC
  */
-export async function score(model: LoadedModel, data: Data, options: ScoreOptions = {}): Promise<ScoreResult> {
-  return withDataset(model, data, options.signal, (dataset) => runScore(model, dataset, withBackend(options)));
+export async function score(
+  model: LoadedModel,
+  data: Data,
+  options: ScoreOptions = {},
+): Promise<ScoreResult> {
+  return withDataset(model, data, options.signal, (dataset) =>
+    runScore(model, dataset, withBackend(options)),
+  );
 }
 
 /**
@@ -59,7 +65,9 @@ export async function score(model: LoadedModel, data: Data, options: ScoreOption
  * @throws PxError as `score`; ERR_NETWORK_CUT (the last good masks are its `cause.masks`), ERR_STATE (folder in use), ERR_IO
  */
 export async function prune(model: LoadedModel, data: Data, options: PruneOptions): Promise<PruneResult> {
-  return withDataset(model, data, options.signal, (dataset) => runPrune(model, dataset, withBackend(options)));
+  return withDataset(model, data, options.signal, (dataset) =>
+    runPrune(model, dataset, withBackend(options)),
+  );
 }
 
 /**
@@ -90,7 +98,9 @@ export async function writeModel(model: LoadedModel, masks: MaskMap, path: strin
   return writePrunedModel(model, masks, path);
 }
 
-function withBackend<T extends { readonly backend?: Backend | undefined }>(options: T): T & { backend: Backend } {
+function withBackend<T extends { readonly backend?: Backend | undefined }>(
+  options: T,
+): T & { backend: Backend } {
   return { ...options, backend: options.backend ?? cpuBackend() };
 }
 

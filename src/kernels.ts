@@ -24,7 +24,16 @@ export { PxError, type PxErrorCode } from './errors.js';
 export { splitMicroBatches } from './io/data/micro-batch.js';
 export { type LoadedModel, type LoadOptions, loadModel } from './plan/load.js';
 export type * from './plan/plan.js';
-export { countKept, forEachKept, fullMask, isKept, maskBytes, masksEqual, packMask, unpackMask } from './prune/masks.js';
+export {
+  countKept,
+  forEachKept,
+  fullMask,
+  isKept,
+  maskBytes,
+  masksEqual,
+  packMask,
+  unpackMask,
+} from './prune/masks.js';
 export { type MicroBatch, type RoundControl, scoreRound } from './prune/round.js';
 export { keepCount, keepSchedule } from './prune/schedule.js';
 export { type SelectOptions, selectTopK } from './prune/select.js';

@@ -18,7 +18,8 @@ function reachesOutput(plan: Plan, removed: number): boolean {
   const reached = new Set<ValueId>([plan.input]);
   for (const step of plan.steps) {
     if (step.kind === 'linear' && step.weight.param === removed) continue;
-    if (plan.values[step.output]!.signal && step.inputs.some((id) => reached.has(id))) reached.add(step.output);
+    if (plan.values[step.output]!.signal && step.inputs.some((id) => reached.has(id)))
+      reached.add(step.output);
   }
   return plan.outputs.some(({ value }) => reached.has(value));
 }

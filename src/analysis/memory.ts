@@ -91,7 +91,8 @@ function walkForward(plan: Plan, pass: Pass): { peak: number; tape: number } {
 
 /** Backward: gradients of the values between a step and its readers, beside what is left of the tape. */
 function walkBack(plan: Plan, pass: Pass, fullTape: number): number {
-  const gradient = (id: ValueId) => (plan.values[id]!.signal ? floats(plan, id) * pass.samples * FLOAT * pass.columns : 0);
+  const gradient = (id: ValueId) =>
+    plan.values[id]!.signal ? floats(plan, id) * pass.samples * FLOAT * pass.columns : 0;
   const live = new Set<ValueId>(plan.outputs.map((output) => output.value));
   let alive = [...live].reduce((sum, id) => sum + gradient(id), 0);
   let tape = fullTape;

@@ -1,12 +1,15 @@
-import type { LinearStep, Plan } from '../plan/plan.js';
 import type { Method } from '../backend/backend.js';
+import type { LinearStep, Plan } from '../plan/plan.js';
 
 /** Multiply-accumulates of one linear step on one sample; taps that fall into the padding count too. */
 export function linearMacs(step: LinearStep): number {
   const perPosition = step.groups * step.inChannels * step.outChannels;
   const taps = step.spatial.reduce((product, axis) => product * axis.taps, 1);
   // A transposed convolution scatters every input position, the others gather every output position.
-  const positions = step.spatial.reduce((p, axis) => p * (step.op === 'conv-transpose' ? axis.inSize : axis.outSize), 1);
+  const positions = step.spatial.reduce(
+    (p, axis) => p * (step.op === 'conv-transpose' ? axis.inSize : axis.outSize),
+    1,
+  );
   return perPosition * taps * positions;
 }
 

@@ -25,14 +25,25 @@ export function addDataOptions(command: Command): Command {
       'images (file or folder, classes are sub-folders), CIFAR-10/100 .bin, .npy, .safetensors {x[, y]}; repeatable',
       repeated,
     )
-    .option('--preset <name>', 'imagenet, cifar10 or none (default: imagenet for images, cifar10 for CIFAR files)')
+    .option(
+      '--preset <name>',
+      'imagenet, cifar10 or none (default: imagenet for images, cifar10 for CIFAR files)',
+    )
     .option('--mean <list>', 'subtracted after scaling, one number or one per channel', numbers)
     .option('--std <list>', 'divided by after the mean, one number or one per channel', numbers)
     .option('--scale <factor>', 'factor on pixel values of 0 to 255 (default: 1/255)', number)
-    .option('--size <pixels>', "resize before cropping: the shorter side, or HxW", pixelSize)
+    .option('--size <pixels>', 'resize before cropping: the shorter side, or HxW', pixelSize)
     .option('--crop <pixels>', "centre crop: the model's input size, N or HxW", pixelSize)
-    .option('--channels <order>', 'rgb, bgr, grey or a list such as 0,1,2,1 (default: rgb for 3 channels, grey for 1)', channels)
-    .option('--per-class <count>', 'samples drawn per class, or "all" (default: 10 where labels exist)', perClass)
+    .option(
+      '--channels <order>',
+      'rgb, bgr, grey or a list such as 0,1,2,1 (default: rgb for 3 channels, grey for 1)',
+      channels,
+    )
+    .option(
+      '--per-class <count>',
+      'samples drawn per class, or "all" (default: 10 where labels exist)',
+      perClass,
+    )
     .option('--limit <count>', 'keep only the first so many of the chosen samples', wholeNumber)
     .option('--seed <integer>', 'seed of the draw (default: 0)', wholeNumber)
     .option('--skip-bad', 'leave unreadable samples out and list them, instead of failing');
@@ -40,7 +51,19 @@ export function addDataOptions(command: Command): Command {
 
 /** The data set's options from the flags. */
 export function datasetOptions(flags: DataFlags, signal: AbortSignal): DatasetOptions {
-  const { preset, mean, std, scale, size, crop, channels: order, perClass: draw, limit, seed, skipBad } = flags;
+  const {
+    preset,
+    mean,
+    std,
+    scale,
+    size,
+    crop,
+    channels: order,
+    perClass: draw,
+    limit,
+    seed,
+    skipBad,
+  } = flags;
   return {
     signal,
     ...(preset !== undefined && { preset: preset as Preset }),
@@ -67,10 +90,12 @@ function shorterOrBoth([height, width]: PixelSize): number | PixelSize {
   return height === width ? height : [height, width];
 }
 
-function pixelSize(text: string): PixelSize {
+/** "224" or "224x320". */
+export function pixelSize(text: string): PixelSize {
   const sides = text.split('x').map(wholeNumber);
   const [height, width] = sides;
-  if (height === undefined || sides.length > 2) throw new InvalidArgumentError(`'${text}' is neither N nor HxW.`);
+  if (height === undefined || sides.length > 2)
+    throw new InvalidArgumentError(`'${text}' is neither N nor HxW.`);
   return [height, width ?? height];
 }
 

@@ -19,12 +19,22 @@ interface Flags {
 export function addNew(program: Command): void {
   program
     .command('new')
-    .description('write a classic network as ONNX, freshly initialised (Kaiming normal, fan-in) or with given weights')
+    .description(
+      'write a classic network as ONNX, freshly initialised (Kaiming normal, fan-in) or with given weights',
+    )
     .argument('<network>', MODEL_NAMES.join(', '))
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .option('--seed <integer>', 'seed of the initial weights (default: 0)', wholeNumber)
-    .option('--classes <count>', 'width of the output (default: 10 for CIFAR networks, else 1000)', wholeNumber)
-    .option('--size <pixels>', 'height and width of the input (default: 32 for CIFAR networks, else 224)', wholeNumber)
+    .option(
+      '--classes <count>',
+      'width of the output (default: 10 for CIFAR networks, else 1000)',
+      wholeNumber,
+    )
+    .option(
+      '--size <pixels>',
+      'height and width of the input (default: 32 for CIFAR networks, else 224)',
+      wholeNumber,
+    )
     .option('--channels <count>', 'input channels (default: 3)', wholeNumber)
     .option('--shortcut <kind>', 'resnet20/32/56: projection (1×1 convolution, the default) or padding')
     .option('--weights <file>', 'safetensors state_dict that names exactly the tensors of the network')
@@ -34,6 +44,10 @@ export function addNew(program: Command): void {
       const trained = weights === undefined ? {} : { weights: await readStateDict(weights) };
       const model = newModel(network, { ...options, ...trained });
       await writeFileAtomic(output, model);
-      terminal.result(`${output}: ${network}, ${bytes(model.length)}`, { file: output, network, bytes: model.length });
+      terminal.result(`${output}: ${network}, ${bytes(model.length)}`, {
+        file: output,
+        network,
+        bytes: model.length,
+      });
     });
 }

@@ -56,7 +56,9 @@ function report(error: unknown, json: boolean): number {
 
 function usage(error: CommanderError): string {
   const message = error.message.replace(/^error: /, '');
-  return error.code === 'commander.help' ? 'no command given; px --help lists them' : `${message} (px --help lists the options)`;
+  return error.code === 'commander.help'
+    ? 'no command given; px --help lists them'
+    : `${message} (px --help lists the options)`;
 }
 
 /** `px inspect model.onnx | head`: a reader that has seen enough is no failure. */
@@ -88,5 +90,7 @@ function exitCodes(): string {
     ['1', '', 'a fault in px itself'],
     ...Object.entries(EXIT_CODES).map(([code, exit]) => [String(exit), code, meanings[code]!]),
   ];
-  return rows.map(([exit, code, meaning]) => `  ${exit!.padStart(3)}  ${code!.padEnd(15)}  ${meaning}`).join('\n');
+  return rows
+    .map(([exit, code, meaning]) => `  ${exit!.padStart(3)}  ${code!.padEnd(15)}  ${meaning}`)
+    .join('\n');
 }

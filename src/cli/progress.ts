@@ -48,7 +48,8 @@ class Lines implements ProgressView {
   #last = Number.NEGATIVE_INFINITY;
 
   update(progress: Progress): void {
-    const { phase, round, rounds, elapsedSeconds, record } = progress;
+    const { phase, round, rounds, done, total, elapsedSeconds, record } = progress;
+    if (done === total) return; // the result follows at once
     const isLast = phase === 'round' && round === rounds;
     if (!isLast && elapsedSeconds - this.#last < SECONDS_BETWEEN_LINES) return;
     this.#last = elapsedSeconds;

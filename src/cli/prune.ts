@@ -59,6 +59,7 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
     const result = await prune(model, dataset, {
       ...options,
       masks,
+      provenance: provenance(flags),
       signal: terminal.signal,
       onProgress: (at) => progress.update(at),
     });
@@ -67,7 +68,7 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
   } catch (error) {
     progress.stop();
     if (error instanceof PxError && error.code === 'ERR_ABORTED') {
-      const message = `stopped; the checkpoint is in ${flags.output}. To go on, give the same command with --resume`;
+      const message = `stopped; finished rounds are kept in ${flags.output}. To go on, give the same command with --resume`;
       throw new PxError('ERR_ABORTED', message, { cause: error });
     }
     throw error;
@@ -78,7 +79,24 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
 
 function pruneOptions(flags: Flags) {
   const { density, rounds, only, exclude, keepFirstLast, floor, resume, force, output } = flags;
-  return { ...scoreOptions(flags), density, rounds, only, exclude, keepFirstLast, floor, resume, force, out: output };
+  return {
+    ...scoreOptions(flags),
+    density,
+    rounds,
+    only,
+    exclude,
+    keepFirstLast,
+    floor,
+    resume,
+    force,
+    out: output,
+  };
+}
+
+/** The data options as they were given; what they led to is in the data set's notes. */
+function provenance(flags: Flags): Record<string, unknown> {
+  const { data, preset, mean, std, scale, size, crop, channels, perClass, limit, seed, skipBad } = flags;
+  return { data, preset, mean, std, scale, size, crop, channels, perClass, limit, seed, skipBad };
 }
 
 function showOutline(
@@ -108,7 +126,9 @@ function show(result: PruneResult, folder: string, terminal: Terminal): void {
     layerTable(layers),
     `kept ${count(kept)} of ${plural(countable, 'weight')} (${percent(kept / countable)}) in ${plural(rounds.length, 'round')}`,
     ...(left.length > 0
-      ? [`not counted: ${left.map(({ name, role, weights }) => `${name} (${role}, ${plural(weights, 'weight')})`).join(', ')}`]
+      ? [
+          `not counted: ${left.map(({ name, role, weights }) => `${name} (${role}, ${plural(weights, 'weight')})`).join(', ')}`,
+        ]
       : []),
     `R: ${before === undefined ? '' : `${powerOfTwo(before)} before, `}${powerOfTwo(log2.R)} after`,
     `method ${configuration.method}, norm ${configuration.norm}, ${plural(configuration.samples, 'sample')} in ` +

@@ -1,8 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Method, NormStatistics } from '../backend/backend.js';
-import { byteSize, wholeNumber } from './arguments.js';
+import { byteSize, repeated, wholeNumber } from './arguments.js';
 import type { DataFlags } from './data-options.js';
-import { repeated } from './arguments.js';
 
 /** What `px score` and `px prune` share beyond the data. */
 export interface RunFlags extends DataFlags {
@@ -18,16 +17,26 @@ export interface RunFlags extends DataFlags {
 
 export function addRunOptions(command: Command): Command {
   return command
-    .addOption(new Option('--method <name>', 'how the bound is shared out (default: px)').choices(['px', 'px-joint']))
     .addOption(
-      new Option('--norm <name>', 'normalisation statistics: of the micro-batch, or stored (default: batch)').choices([
-        'batch',
-        'running',
-      ]),
+      new Option('--method <name>', 'how the bound is shared out (default: px)').choices(['px', 'px-joint']),
+    )
+    .addOption(
+      new Option(
+        '--norm <name>',
+        'normalisation statistics: of the micro-batch, or stored (default: batch)',
+      ).choices(['batch', 'running']),
     )
     .option('--masks <file>', 'start from these masks')
-    .option('--micro-batch <samples>', 'samples computed together; with --norm batch part of the result (default: up to 128)', wholeNumber)
-    .option('--threads <count>', 'CPU threads; the result does not depend on it (default: all cores)', wholeNumber)
+    .option(
+      '--micro-batch <samples>',
+      'samples computed together; with --norm batch part of the result (default: up to 128)',
+      wholeNumber,
+    )
+    .option(
+      '--threads <count>',
+      'CPU threads; the result does not depend on it (default: all cores)',
+      wholeNumber,
+    )
     .option('--memory <size>', 'memory the work may take, such as 4GB (default: what is available)', byteSize)
     .option('--outputs <name>', 'graph output that counts; repeatable (default: all)', repeated)
     .option('--dry-run', 'only estimate memory and work');

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { splitMicroBatches } from '../io/data/micro-batch.js';
 import { score } from '../index.js';
+import { splitMicroBatches } from '../io/data/micro-batch.js';
 import { parseScoreOptions } from '../prune/options.js';
 import { writeScores } from '../prune/score-file.js';
 import { addDataOptions } from './data-options.js';
@@ -40,7 +40,11 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
       return terminal.result(text.join('\n'), data);
     }
     const { signal } = terminal;
-    const result = await score(model, dataset, { ...options, signal, onProgress: (at) => progress.update(at) });
+    const result = await score(model, dataset, {
+      ...options,
+      signal,
+      onProgress: (at) => progress.update(at),
+    });
     progress.stop();
     if (flags.output !== undefined) await writeScores(flags.output, model.plan.params, model.sha256, result);
     if (result.log2.R === Number.NEGATIVE_INFINITY) {

@@ -3,7 +3,11 @@ import type { LayerReport } from '../analysis/layers.js';
 import { count, escapeControls, percent, shapeOf } from './text.js';
 
 /** Columns of plain text: aligned, without frames and colours, so that it reads the same in a file. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], rightFrom: number): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  rightFrom: number,
+): string {
   const view = new Table({
     head: [...head],
     chars: NO_FRAME,
@@ -34,8 +38,20 @@ export function layerTable(layers: readonly LayerReport[]): string {
 
 const NO_FRAME = Object.fromEntries(
   [
-    'top', 'top-mid', 'top-left', 'top-right',
-    'bottom', 'bottom-mid', 'bottom-left', 'bottom-right',
-    'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle',
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+    'left',
+    'left-mid',
+    'mid',
+    'mid-mid',
+    'right',
+    'right-mid',
+    'middle',
   ].map((part) => [part, '']),
 );

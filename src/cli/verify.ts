@@ -15,11 +15,16 @@ export function addVerify(program: Command): void {
       const terminal = openTerminal(command);
       const checks = await verifyRun(folder, flags.model);
       const failed = checks.filter((check) => check.outcome === 'failed');
-      const lines = checks.map(({ name, outcome, detail }) => `${SYMBOLS[outcome].padEnd(11)}  ${name}: ${detail}`);
+      const lines = checks.map(
+        ({ name, outcome, detail }) => `${SYMBOLS[outcome].padEnd(11)}  ${name}: ${detail}`,
+      );
       terminal.result(lines.join('\n'), { folder, passed: failed.length === 0, checks });
       if (failed.length > 0) {
         const names = failed.map((check) => check.name).join(', ');
-        throw new PxError('ERR_MISMATCH', `${folder} is not what its run left: ${names}; prune again to get it back`);
+        throw new PxError(
+          'ERR_MISMATCH',
+          `${folder} is not what its run left: ${names}; prune again to get it back`,
+        );
       }
     });
 }

@@ -16,7 +16,11 @@ import type { PruneState, RoundRecord } from './rounds.js';
  */
 
 /** Replaces the folder's checkpoint. @throws PxError ERR_IO */
-export async function writeCheckpoint(folder: string, configuration: Configuration, state: PruneState): Promise<void> {
+export async function writeCheckpoint(
+  folder: string,
+  configuration: Configuration,
+  state: PruneState,
+): Promise<void> {
   const tensors = new Map<string, SafeTensor>();
   const add = (prefix: string, masks: readonly Uint8Array[] | undefined) =>
     masks?.forEach((data, id) => {
@@ -47,10 +51,10 @@ export async function readCheckpoint(
     throw error;
   }
   const { tensors, metadata } = content;
-  requireSameConfiguration(folder, parseJson(metadata['configuration'], path), wanted);
+  requireSameConfiguration(folder, parseJson(metadata.configuration, path), wanted);
   const masks = collect(tensors, 'masks', params, path);
   if (masks === undefined) throw damaged(path);
-  const rounds = parseJson(metadata['rounds'], path) as RoundRecord[];
+  const rounds = parseJson(metadata.rounds, path) as RoundRecord[];
   return { masks, lastGood: collect(tensors, 'last-good', params, path), rounds };
 }
 
@@ -64,7 +68,12 @@ export async function removeCheckpoint(folder: string): Promise<void> {
   }
 }
 
-function collect(tensors: ReadonlyMap<string, SafeTensor>, prefix: string, params: readonly PlanParam[], path: string) {
+function collect(
+  tensors: ReadonlyMap<string, SafeTensor>,
+  prefix: string,
+  params: readonly PlanParam[],
+  path: string,
+) {
   if (!tensors.has(`${prefix}/0`)) return undefined;
   return params.map(({ size }, id) => {
     const data = tensors.get(`${prefix}/${id}`)?.data;

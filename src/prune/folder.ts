@@ -69,7 +69,8 @@ function isLeftover(name: string): boolean {
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
-    if (!(await stat(folder)).isDirectory()) throw new PxError('ERR_IO', `${folder} is not a folder: name another with -o`);
+    if (!(await stat(folder)).isDirectory())
+      throw new PxError('ERR_IO', `${folder} is not a folder: name another with -o`);
   } catch (error) {
     throw ioError(error, 'make folder', folder);
   }

@@ -25,7 +25,12 @@ interface Holder {
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, LOCK_FILE);
   const token = randomBytes(8).toString('hex');
-  const mine: Holder = { host: hostname(), pid: process.pid, born: (await birthOf(process.pid)) ?? '', token };
+  const mine: Holder = {
+    host: hostname(),
+    pid: process.pid,
+    born: (await birthOf(process.pid)) ?? '',
+    token,
+  };
   const draft = `${path}.${token}`;
   try {
     // Written beside and then linked: the lock appears with its content or not at all.
@@ -73,7 +78,12 @@ async function readHolder(path: string): Promise<Holder | undefined | 'gone'> {
 
 function isHolder(value: unknown): value is Holder {
   const { host, pid, born, token } = (value ?? {}) as Record<string, unknown>;
-  return typeof host === 'string' && typeof pid === 'number' && typeof born === 'string' && typeof token === 'string';
+  return (
+    typeof host === 'string' &&
+    typeof pid === 'number' &&
+    typeof born === 'string' &&
+    typeof token === 'string'
+  );
 }
 
 /** A process of another machine, or a lock of unknown content, counts as living: only a person can know. */

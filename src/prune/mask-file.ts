@@ -22,7 +22,10 @@ export async function writeMasks(
  *
  * @throws PxError ERR_MISMATCH where a tensor is not the model's or has another shape or type, ERR_FILE, ERR_IO
  */
-export async function readMasks(path: string, params: readonly PlanParam[]): Promise<Map<string, Uint8Array>> {
+export async function readMasks(
+  path: string,
+  params: readonly PlanParam[],
+): Promise<Map<string, Uint8Array>> {
   const file = await openSafetensors(path);
   try {
     const shapes = new Map(params.map((param) => [param.name, param.shape]));
@@ -30,7 +33,11 @@ export async function readMasks(path: string, params: readonly PlanParam[]): Pro
     for (const name of file.names) {
       const { dtype, shape } = file.info(name);
       const expected = shapes.get(name);
-      if (expected === undefined || String(expected) !== String(shape) || (dtype !== 'U8' && dtype !== 'BOOL')) {
+      if (
+        expected === undefined ||
+        String(expected) !== String(shape) ||
+        (dtype !== 'U8' && dtype !== 'BOOL')
+      ) {
         const wanted = expected ? `U8 [${expected.join(', ')}]` : 'no prunable tensor of that name';
         throw new PxError(
           'ERR_MISMATCH',
@@ -47,7 +54,11 @@ export async function readMasks(path: string, params: readonly PlanParam[]): Pro
 }
 
 /** What a masks file says about its origin. `density` is the share of countable weights kept. */
-export function maskMetadata(configuration: Configuration, density: number, roundsDone: number): Record<string, string> {
+export function maskMetadata(
+  configuration: Configuration,
+  density: number,
+  roundsDone: number,
+): Record<string, string> {
   const { version, modelSha256, method, norm, microBatch, dataDigest, backend } = configuration;
   return {
     version,

@@ -38,6 +38,8 @@ export interface PruneOptions extends ScoreOptions {
   readonly keepFirstLast?: boolean | undefined;
   /** Least weights left in every tensor that is pruned. Default 0. */
   readonly floor?: number | undefined;
+  /** Where the data came from and how they were prepared: recorded in run.json as it is. */
+  readonly provenance?: Readonly<Record<string, unknown>> | undefined;
   /** Folder for masks, pruned model, run.json and checkpoints. Default: nothing is written. */
   readonly out?: string | undefined;
   /** Go on from the checkpoint in `out`. Default false. */
@@ -49,7 +51,8 @@ export interface PruneOptions extends ScoreOptions {
 const wholeFrom1 = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 const globs = z.array(z.string().min(1)).min(1);
 const callable = <T>() => z.custom<T>((value) => typeof value === 'function', 'expected a function');
-const object = <T>() => z.custom<T>((value) => typeof value === 'object' && value !== null, 'expected an object');
+const object = <T>() =>
+  z.custom<T>((value) => typeof value === 'object' && value !== null, 'expected an object');
 
 const scoreFields = {
   method: z.enum(['px', 'px-joint']).default('px'),
@@ -72,6 +75,7 @@ const pruneSchema = z.strictObject({
   exclude: globs.optional(),
   keepFirstLast: z.boolean().default(false),
   floor: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  provenance: z.record(z.string(), z.unknown()).optional(),
   out: z.string().min(1).optional(),
   resume: z.boolean().default(false),
   force: z.boolean().default(false),

@@ -8,8 +8,8 @@ import { maskMetadata, readMasks, writeMasks } from './mask-file.js';
 import { packMask } from './masks.js';
 import type { MaskMap } from './options.js';
 import type { PruneResult, RunSummary } from './result.js';
-import { readRunRecord, writeRunRecord } from './run-record.js';
-import type { ScorableModel, ScoringData } from './session.js';
+import { type RecordedData, readRunRecord, writeRunRecord } from './run-record.js';
+import type { ScorableModel } from './session.js';
 
 /** What pruning needs of a model: `LoadedModel` (plan/load.ts) is one. */
 export interface PrunableModel extends ScorableModel {
@@ -20,7 +20,7 @@ export interface PrunableModel extends ScorableModel {
 export async function writeFinishedRun(
   folder: string,
   model: PrunableModel,
-  data: ScoringData,
+  data: RecordedData,
   result: PruneResult,
 ): Promise<void> {
   const { masks, kept, log2, layers, ...summary } = result;
@@ -36,7 +36,7 @@ export async function writeFinishedRun(
 export async function writeCutRun(
   folder: string,
   model: PrunableModel,
-  data: ScoringData,
+  data: RecordedData,
   summary: RunSummary,
   { masks, kept, reason }: { masks: MaskMap; kept: number; reason: string },
 ): Promise<void> {
@@ -79,7 +79,11 @@ export async function readFinishedRun(
  * @returns paths of all files written (external data lies beside the model)
  * @throws PxError ERR_IO, ERR_OPTION where `path` is the input model
  */
-export async function writePrunedModel(model: PrunableModel, masks: MaskMap, path: string): Promise<string[]> {
+export async function writePrunedModel(
+  model: PrunableModel,
+  masks: MaskMap,
+  path: string,
+): Promise<string[]> {
   const packed = new Map([...masks].map(([name, mask]) => [name, packMask(mask)]));
   return writePruned(model.onnx, packed, path);
 }

@@ -54,7 +54,8 @@ export class ProgressMeter {
     if (this.report === undefined) return;
     const elapsedSeconds = (performance.now() - this.#began) / 1000;
     const total = (this.rounds - this.first + 1 + (this.check ? 1 : 0)) * this.microBatches;
-    const remainingSeconds = this.#done === 0 ? undefined : (elapsedSeconds / this.#done) * (total - this.#done);
+    const remainingSeconds =
+      this.#done === 0 ? undefined : (elapsedSeconds / this.#done) * (total - this.#done);
     this.report({
       phase,
       round,

@@ -13,6 +13,7 @@ import { type PrunableModel, readFinishedRun, writeCutRun, writeFinishedRun } fr
 import { ProgressMeter } from './progress.js';
 import type { PruneResult, RunSummary } from './result.js';
 import { type PruneState, type RoundsOptions, type RoundsOutcome, runRounds } from './rounds.js';
+import type { RecordedData } from './run-record.js';
 import { checkMemory, compile, microBatches, type ScoringData } from './session.js';
 import { unpackMasks } from './start.js';
 
@@ -33,7 +34,13 @@ export async function runPrune(
   const outline = outlineRun(model.plan, data.length, options);
   checkMemory(model.plan, outline.microBatches, options);
   const { backend } = pruneOptions;
-  const configuration = configure(model, outline, options, backend.description, await data.digest(options.signal));
+  const configuration = configure(
+    model,
+    outline,
+    options,
+    backend.description,
+    await data.digest(options.signal),
+  );
   const run: Run = { model, data, options, outline, configuration };
   const start: PruneState = { masks: outline.start, rounds: [] };
   if (options.out === undefined) return execute(run, start, backend);
@@ -71,7 +78,7 @@ async function execute(run: Run, start: PruneState, backend: Backend): Promise<P
     if (outcome.cut) throw await cutError(run, outcome, program.backend);
     const result = assemble(run, outcome, program.backend);
     if (options.out !== undefined) {
-      await writeFinishedRun(options.out, model, run.data, result);
+      await writeFinishedRun(options.out, model, recorded(run), result);
       await removeCheckpoint(options.out);
     }
     return result;
@@ -80,9 +87,19 @@ async function execute(run: Run, start: PruneState, backend: Backend): Promise<P
   }
 }
 
-function roundsOptions({ model, data, options, outline, configuration }: Run, start: PruneState, program: Program): RoundsOptions {
+function roundsOptions(
+  { model, data, options, outline, configuration }: Run,
+  start: PruneState,
+  program: Program,
+): RoundsOptions {
   const { schedule, microBatches: sizes } = outline;
-  const meter = new ProgressMeter(options.onProgress, start.rounds.length + 1, schedule.length, sizes.length, true);
+  const meter = new ProgressMeter(
+    options.onProgress,
+    start.rounds.length + 1,
+    schedule.length,
+    sizes.length,
+    true,
+  );
   return {
     program,
     schedule,
@@ -123,6 +140,11 @@ function summarize(run: Run, { state, finalSeconds }: RoundsOutcome, backend: st
   };
 }
 
+function recorded({ data, options }: Run): RecordedData {
+  const { samples, notes, skipped } = data;
+  return { samples, notes, skipped, provenance: options.provenance ?? {} };
+}
+
 function countCompeting(roles: readonly Role[], kept: readonly number[]): number {
   return kept.reduce((sum, count, id) => sum + (roles[id] === 'pruned' ? count : 0), 0);
 }
@@ -141,10 +163,15 @@ async function cutError(run: Run, outcome: RoundsOutcome, backend: string): Prom
   const masks = unpackMasks(model.plan.params, lastGood);
   if (options.out !== undefined) {
     const kept = countCompeting(run.outline.roles, lastGood.map(countKept));
-    await writeCutRun(options.out, model, run.data, summarize(run, outcome, backend), { masks, kept, reason });
+    await writeCutRun(options.out, model, recorded(run), summarize(run, outcome, backend), {
+      masks,
+      kept,
+      reason,
+    });
     await removeCheckpoint(options.out);
   }
-  const where = options.out === undefined ? "in this error's cause.masks" : `in ${join(options.out, FILES.lastGood)}`;
+  const where =
+    options.out === undefined ? "in this error's cause.masks" : `in ${join(options.out, FILES.lastGood)}`;
   return new PxError(
     'ERR_NETWORK_CUT',
     `the network was cut in round ${rounds.length} of ${options.rounds}: ${reason}. The masks it still worked with are ${where}. ` +
@@ -154,7 +181,8 @@ async function cutError(run: Run, outcome: RoundsOutcome, backend: string): Prom
 }
 
 function whyCut(tensors: readonly string[]): string {
-  if (tensors.length === 0) return 'no tensor is empty, but the weights that are kept do not meet on any path';
+  if (tensors.length === 0)
+    return 'no tensor is empty, but the weights that are kept do not meet on any path';
   const named = tensors.slice(0, 5).map((name) => `'${name}'`);
   return `no weight is left in ${named.join(', ')}${tensors.length > 5 ? ` and ${tensors.length - 5} more` : ''}`;
 }

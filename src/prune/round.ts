@@ -48,5 +48,6 @@ export async function scoreRound(
 
 /** @throws PxError ERR_ABORTED, its cause the signal's reason */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new PxError('ERR_ABORTED', 'stopped on request', { cause: signal.reason });
+  if (signal?.aborted === true)
+    throw new PxError('ERR_ABORTED', 'stopped on request', { cause: signal.reason });
 }

@@ -27,7 +27,10 @@ export interface RunRecord extends RunSummary {
   readonly layers?: readonly LayerReport[];
   /** Where the input model was; null where it came from memory. */
   readonly modelFile: string | null;
+  /** ISO 8601, UTC. */
+  readonly finished: string;
   readonly data: {
+    readonly provenance: Readonly<Record<string, unknown>>;
     readonly samples: ScoringData['samples'];
     readonly notes: readonly string[];
     readonly skipped: ScoringData['skipped'];
@@ -37,25 +40,33 @@ export interface RunRecord extends RunSummary {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** A data set, and what the caller told about where it came from. */
+export interface RecordedData extends Pick<ScoringData, 'samples' | 'notes' | 'skipped'> {
+  readonly provenance: Readonly<Record<string, unknown>>;
+}
+
 type Outcome = Pick<RunRecord, 'status' | 'reason' | 'kept' | 'log2' | 'layers'>;
 
 /** Writes run.json; `written` are the paths of the run's other files. @throws PxError ERR_IO */
 export async function writeRunRecord(
   folder: string,
   onnx: OnnxModel,
-  data: ScoringData,
+  data: RecordedData,
   summary: RunSummary,
   outcome: Outcome,
   written: readonly string[],
 ): Promise<void> {
-  const hashes = await Promise.all(written.map(async (path) => [relative(folder, path), await sha256File(path)] as const));
+  const hashes = await Promise.all(
+    written.map(async (path) => [relative(folder, path), await sha256File(path)] as const),
+  );
   const record: RunRecord = {
     format: 1,
     version: VERSION,
     ...outcome,
     ...summary,
     modelFile: onnx.file === undefined ? null : resolve(onnx.file),
-    data: { samples: data.samples, notes: data.notes, skipped: data.skipped },
+    finished: new Date().toISOString(),
+    data: { provenance: data.provenance, notes: data.notes, skipped: data.skipped, samples: data.samples },
     machine: {
       platform: `${process.platform} ${process.arch}`,
       cpu: cpus()[0]?.model ?? 'unknown',
@@ -81,7 +92,10 @@ export async function readRunRecord(folder: string): Promise<RunRecord | undefin
     throw ioError(error, 'read', path);
   }
   const fault = (why: string) =>
-    new PxError('ERR_FILE', `${path} is not a run.json of px (${why}): name the folder of a px prune run, or prune again`);
+    new PxError(
+      'ERR_FILE',
+      `${path} is not a run.json of px (${why}): name the folder of a px prune run, or prune again`,
+    );
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -89,7 +103,8 @@ export async function readRunRecord(folder: string): Promise<RunRecord | undefin
     throw fault((error as SyntaxError).message);
   }
   const result = z.safeParse(SHAPE, json);
-  if (!result.success) throw fault(result.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('; '));
+  if (!result.success)
+    throw fault(result.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('; '));
   return json as RunRecord;
 }
 
@@ -104,7 +119,9 @@ const SHAPE = z.looseObject({
     rounds: z.int().min(1).max(1_000_000),
     startMasks: z.string().nullable(),
   }),
-  rounds: z.array(z.looseObject({ round: z.int(), kept: z.int(), log2: z.looseObject({}), seconds: z.number() })),
+  rounds: z.array(
+    z.looseObject({ round: z.int(), kept: z.int(), log2: z.looseObject({}), seconds: z.number() }),
+  ),
   countable: z.int().min(1),
   kept: z.int().optional(),
   log2: z.looseObject({ R: z.number() }).optional(),
@@ -124,7 +141,9 @@ const SHAPE = z.looseObject({
   seconds: z.number(),
   modelFile: z.string().nullable(),
   files: z.record(
-    z.string().refine((name) => !isAbsolute(name) && !name.split(/[\\/]/).includes('..'), 'leads out of the folder'),
+    z
+      .string()
+      .refine((name) => !isAbsolute(name) && !name.split(/[\\/]/).includes('..'), 'leads out of the folder'),
     z.string(),
   ),
 });

@@ -18,7 +18,10 @@ const JUST_BELOW_ONE = 1 - 2 ** -40;
  */
 export function keepCount(n: number, density: number, round: number, rounds: number, start = n): number {
   const startDensity = n === 0 ? 1 : start / n;
-  const share = startDensity === 1 ? density ** (round / rounds) : startDensity * (density / startDensity) ** (round / rounds);
+  const share =
+    startDensity === 1
+      ? density ** (round / rounds)
+      : startDensity * (density / startDensity) ** (round / rounds);
   const scheduled = Math.ceil(n * share * JUST_BELOW_ONE);
   return round === rounds ? Math.ceil(n * density * JUST_BELOW_ONE) : Math.min(scheduled, start);
 }

@@ -38,7 +38,10 @@ export function selectTopK(
   const candidates = all.filter((_, t) => options.takesPart?.[t] ?? true);
   const total = candidates.reduce((sum, candidate) => sum + countKept(candidate.alive), 0);
   if (!Number.isInteger(k) || k < 0 || k > total) {
-    throw new PxError('ERR_OPTION', `cannot keep ${k} weights: it must be a whole number from 0 to the ${total} weights alive`);
+    throw new PxError(
+      'ERR_OPTION',
+      `cannot keep ${k} weights: it must be a whole number from 0 to the ${total} weights alive`,
+    );
   }
   const selected = candidates.map((candidate) => new Uint8Array(candidate.alive.length));
   const rest = keepFloor(candidates, selected, k, options.floor ?? 0);
@@ -86,7 +89,10 @@ function keepTop(candidates: readonly Candidate[], k: number, masks: readonly Ui
 
 function checkLengths(scores: readonly Float32Array[], alive: readonly Uint8Array[]): void {
   if (scores.length !== alive.length) {
-    throw new PxError('ERR_OPTION', `${scores.length} score tensors but ${alive.length} masks: pass one mask per tensor`);
+    throw new PxError(
+      'ERR_OPTION',
+      `${scores.length} score tensors but ${alive.length} masks: pass one mask per tensor`,
+    );
   }
   scores.forEach((s, t) => {
     if (alive[t]!.length !== maskBytes(s.length)) {

@@ -43,13 +43,22 @@ export async function* microBatches(
 ): AsyncGenerator<MicroBatch> {
   let i = 0;
   for await (const x of data.batches(sizes, signal)) yield { x, samples: sizes[i++]! };
-  if (i !== sizes.length) throw new PxError('ERR_DATA', `the data set gave ${i} micro-batches instead of ${sizes.length}`);
+  if (i !== sizes.length)
+    throw new PxError('ERR_DATA', `the data set gave ${i} micro-batches instead of ${sizes.length}`);
 }
 
 /** Compiles the model for one run; the caller disposes the program. */
-export function compile(model: ScorableModel, backend: Backend, options: ValidScoreOptions): Promise<Program> {
+export function compile(
+  model: ScorableModel,
+  backend: Backend,
+  options: ValidScoreOptions,
+): Promise<Program> {
   const { method, norm, threads } = options;
-  return backend.compile(model.plan, model.weights, { method, norm, ...(threads !== undefined && { threads }) });
+  return backend.compile(model.plan, model.weights, {
+    method,
+    norm,
+    ...(threads !== undefined && { threads }),
+  });
 }
 
 function gigabytes(bytes: number): string {

@@ -29,13 +29,19 @@ export function packMasks(params: readonly PlanParam[], masks: MaskMap | undefin
     }
     const odd = mask.findIndex((value) => value > 1);
     if (odd >= 0) {
-      throw new PxError('ERR_MISMATCH', `element ${odd} of the mask of '${param.name}' is ${mask[odd]}: masks hold 0 and 1 only`);
+      throw new PxError(
+        'ERR_MISMATCH',
+        `element ${odd} of the mask of '${param.name}' is ${mask[odd]}: masks hold 0 and 1 only`,
+      );
     }
     return packMask(mask);
   });
 }
 
 /** The inverse of `packMasks`. */
-export function unpackMasks(params: readonly PlanParam[], packed: readonly Uint8Array[]): Map<string, Uint8Array> {
+export function unpackMasks(
+  params: readonly PlanParam[],
+  packed: readonly Uint8Array[],
+): Map<string, Uint8Array> {
   return new Map(params.map((param, id) => [param.name, unpackMask(packed[id]!, param.size)]));
 }

@@ -23,7 +23,8 @@ export function findNonZero(pruned: OnnxModel, masks: readonly NamedMask[]): str
     const values = valuesOf(pruned, name);
     if (values?.length !== keep.length) return `tensor '${name}' is missing or has another size`;
     for (let j = 0; j < keep.length; j++) {
-      if (keep[j] === 0 && values[j] !== 0) return `weight ${j} of '${name}' is pruned, but holds ${values[j]}`;
+      if (keep[j] === 0 && values[j] !== 0)
+        return `weight ${j} of '${name}' is pruned, but holds ${values[j]}`;
     }
   }
   return undefined;
@@ -42,7 +43,8 @@ export async function comparePruned(
   if (difference !== undefined) return difference;
   for (const { name, keep } of masks) {
     const [before, after] = [valuesOf(input, name), valuesOf(pruned, name)];
-    if (before?.length !== keep.length || after?.length !== keep.length) return `tensor '${name}' has another size`;
+    if (before?.length !== keep.length || after?.length !== keep.length)
+      return `tensor '${name}' has another size`;
     for (let j = 0; j < keep.length; j++) {
       if (keep[j] === 1 && !Object.is(before[j], after[j])) {
         return `weight ${j} of '${name}' is kept, but went from ${before[j]} to ${after[j]}`;
@@ -64,7 +66,9 @@ function outside(model: OnnxModel, masks: readonly NamedMask[]): Uint8Array[] {
     return payload === undefined || payload.kind === 'external' ? [] : payload.ranges;
   });
   const entries = findMetadataEntries(model.bytes, new Set(masks.map(({ name }) => DENSITY_KEY + name)));
-  return gaps([...ranges, ...entries], model.bytes.length).map(({ start, end }) => model.bytes.subarray(start, end));
+  return gaps([...ranges, ...entries], model.bytes.length).map(({ start, end }) =>
+    model.bytes.subarray(start, end),
+  );
 }
 
 /** What lies between ranges. */
@@ -111,7 +115,8 @@ async function compareExternal(input: OnnxModel, pruned: OnnxModel, masks: reado
     files.set(payload.location, file);
   }
   for (const [location, { a, b, masked: ranges }] of files) {
-    if (!(await sameOutside(a, b, ranges))) return `external data ${location} differs from the input model's beside the weights`;
+    if (!(await sameOutside(a, b, ranges)))
+      return `external data ${location} differs from the input model's beside the weights`;
   }
   return undefined;
 }
@@ -124,7 +129,10 @@ async function sameOutside(a: string, b: string, ranges: readonly ByteRange[]): 
     for (const { start, end } of gaps(ranges, size)) {
       for (let at = start; at < end; at += CHUNK) {
         const length = Math.min(CHUNK, end - at);
-        const pieces = [await readRange(fileA, a, at, length), await readRange(fileB, b, at, length)] as const;
+        const pieces = [
+          await readRange(fileA, a, at, length),
+          await readRange(fileB, b, at, length),
+        ] as const;
         if (Buffer.compare(...pieces) !== 0) return false;
       }
     }

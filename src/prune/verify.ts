@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { PxError } from '../errors.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { readModel } from '../onnx/read.js';
-import { comparePruned, findNonZero, type NamedMask } from './verify-model.js';
 import { sha256File } from './file-hash.js';
 import { FILES } from './folder.js';
-import { readRunRecord, type RunRecord } from './run-record.js';
+import { type RunRecord, readRunRecord } from './run-record.js';
 import { keepSchedule } from './schedule.js';
+import { comparePruned, findNonZero, type NamedMask } from './verify-model.js';
 
 export interface Check {
   readonly name: string;
@@ -26,7 +26,10 @@ export interface Check {
 export async function verifyRun(folder: string, inputModel?: string): Promise<Check[]> {
   const record = await readRunRecord(folder);
   if (record === undefined) {
-    throw new PxError('ERR_FILE', `${folder} holds no ${FILES.run}: name the folder of a finished px prune run`);
+    throw new PxError(
+      'ERR_FILE',
+      `${folder} holds no ${FILES.run}: name the folder of a finished px prune run`,
+    );
   }
   const checks: Check[] = [];
   const check = async (name: string, make: () => Promise<string | undefined>, passed: string) => {
@@ -74,7 +77,8 @@ async function checkInput(
     if (given === undefined && error instanceof PxError) return error;
     throw error;
   });
-  if (input instanceof PxError) return skip(`the input model cannot be read (${input.message}); name it with --model`);
+  if (input instanceof PxError)
+    return skip(`the input model cannot be read (${input.message}); name it with --model`);
   const { modelSha256 } = record.configuration;
   if (input.sha256 !== modelSha256) {
     const detail = `${path} is not the model the run started from: SHA-256 ${input.sha256}, not ${modelSha256}`;
@@ -96,15 +100,20 @@ function faultOfRun(record: RunRecord): string | undefined {
   const first = configuration.startMasks === null ? 0 : expected.length - 1;
   if (rounds.length !== expected.length) return `${rounds.length} rounds instead of ${expected.length}`;
   for (let i = first; i < expected.length; i++) {
-    if (rounds[i]!.kept !== expected[i]) return `round ${i + 1} kept ${rounds[i]!.kept} weights instead of ${expected[i]}`;
+    if (rounds[i]!.kept !== expected[i])
+      return `round ${i + 1} kept ${rounds[i]!.kept} weights instead of ${expected[i]}`;
   }
   const last = rounds.at(-1)!.kept;
-  return record.kept === last ? undefined : `${record.kept} weights kept in the end, but ${last} after the last round`;
+  return record.kept === last
+    ? undefined
+    : `${record.kept} weights kept in the end, but ${last} after the last round`;
 }
 
 async function faultOfHash(path: string, expected: string): Promise<string | undefined> {
   const found = await sha256File(path);
-  return found === expected ? undefined : `${path} has SHA-256 ${found}, not ${expected}: it was changed after the run`;
+  return found === expected
+    ? undefined
+    : `${path} has SHA-256 ${found}, not ${expected}: it was changed after the run`;
 }
 
 async function readNamedMasks(folder: string): Promise<NamedMask[]> {
@@ -124,7 +133,8 @@ function faultOfMasks(record: RunRecord, masks: readonly NamedMask[]): string | 
   let countable = 0;
   for (const { name, shape, keep } of masks) {
     const layer = layers.get(name);
-    if (layer === undefined || String(layer.shape) !== String(shape)) return `mask '${name}' [${shape}] is none of the run's`;
+    if (layer === undefined || String(layer.shape) !== String(shape))
+      return `mask '${name}' [${shape}] is none of the run's`;
     const count = keep.reduce((sum, value) => sum + value, 0);
     if (count !== layer.kept) return `mask '${name}' keeps ${count} weights, ${FILES.run} says ${layer.kept}`;
     if (layer.role === 'pruned') {
@@ -134,8 +144,11 @@ function faultOfMasks(record: RunRecord, masks: readonly NamedMask[]): string | 
       return `mask '${name}' prunes a tensor that is ${layer.role}`;
     }
   }
-  if (countable !== record.countable) return `${countable} countable weights, ${FILES.run} says ${record.countable}`;
-  return kept === record.kept ? undefined : `the masks keep ${kept} weights, ${FILES.run} says ${record.kept}`;
+  if (countable !== record.countable)
+    return `${countable} countable weights, ${FILES.run} says ${record.countable}`;
+  return kept === record.kept
+    ? undefined
+    : `the masks keep ${kept} weights, ${FILES.run} says ${record.kept}`;
 }
 
 async function faultOfZeros(folder: string, masks: readonly NamedMask[]): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import type { Backend, CompileOptions, Program, RoundResult } from '../../src/backend/backend.js';
 import { PxError } from '../../src/errors.js';
-import { countKept, isKept } from '../../src/prune/masks.js';
 import type { Plan } from '../../src/plan/plan.js';
+import { countKept, isKept } from '../../src/prune/masks.js';
 
 /**
  * A backend without mathematics, for tests of what goes on around one: a weight's score depends on its value, on all masks and on all data
@@ -57,7 +57,9 @@ class FakeProgram implements Program {
     const cut = this.plan.params.some((param, id) => !param.gateOnly && kept[id] === 0);
     const salt = kept.reduce((sum, count, id) => sum + count * (id + 7), this.#seen);
     const scores = this.weights.map((w, id) =>
-      w.map((value, j) => (cut || this.plan.params[id]!.gateOnly || !isKept(this.#masks[id]!, j) ? 0 : score(value, salt + j))),
+      w.map((value, j) =>
+        cut || this.plan.params[id]!.gateOnly || !isKept(this.#masks[id]!, j) ? 0 : score(value, salt + j),
+      ),
     );
     const log2 = cut ? Number.NEGATIVE_INFINITY : Math.log2(1 + salt);
     return { scores, log2: { R: log2, Jfv2: log2 / 2, Jvt2: log2 / 3 } };

@@ -13,7 +13,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const inUse = expect.objectContaining({ code: 'ERR_STATE', message: expect.stringContaining('in use by another run') });
+const inUse = expect.objectContaining({
+  code: 'ERR_STATE',
+  message: expect.stringContaining('in use by another run'),
+});
 const fresh = { resume: false, force: false };
 
 /** The id of a process that has ended. */
@@ -72,7 +75,9 @@ describe('run folder', () => {
 
   it('is refused where it holds files of others, unless forced; they stay', async () => {
     await writeFile(join(folder, 'notes.txt'), 'mine');
-    await expect(openRunFolder(folder, fresh)).rejects.toEqual(expect.objectContaining({ code: 'ERR_OPTION' }));
+    await expect(openRunFolder(folder, fresh)).rejects.toEqual(
+      expect.objectContaining({ code: 'ERR_OPTION' }),
+    );
     expect(await readdir(folder)).toEqual(['notes.txt']);
     await (await openRunFolder(folder, { resume: false, force: true }))();
     expect(await readdir(folder)).toEqual(['notes.txt']);
@@ -101,6 +106,8 @@ describe('run folder', () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     await expect(openRunFolder(file, fresh)).rejects.toEqual(expect.objectContaining({ code: 'ERR_IO' }));
-    await expect(openRunFolder(join(file, 'below'), fresh)).rejects.toEqual(expect.objectContaining({ code: 'ERR_IO' }));
+    await expect(openRunFolder(join(file, 'below'), fresh)).rejects.toEqual(
+      expect.objectContaining({ code: 'ERR_IO' }),
+    );
   });
 });

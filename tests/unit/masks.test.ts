@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countKept, forEachKept, fullMask, isKept, masksEqual, packMask, unpackMask } from '../../src/prune/masks.js';
+import {
+  countKept,
+  forEachKept,
+  fullMask,
+  isKept,
+  masksEqual,
+  packMask,
+  unpackMask,
+} from '../../src/prune/masks.js';
 
-const seed = Number(process.env['PX_SEED'] ?? 11);
+const seed = Number(process.env.PX_SEED ?? 11);
 const dense = fc.uint8Array({ max: 1, maxLength: 100 });
 
 describe(`bit-packed masks (PX_SEED=${seed})`, () => {

@@ -49,15 +49,30 @@ describe('prune', () => {
     const n = model.plan.params.reduce((sum, param) => sum + param.size, 0);
     expect(result.countable).toBe(n);
     expect(result.rounds.map((round) => round.kept)).toEqual(keepSchedule(n, 0.1, 6));
-    expect([...result.masks.values()].reduce((sum, mask) => sum + mask.reduce((a, b) => a + b, 0), 0)).toBe(result.kept);
+    expect([...result.masks.values()].reduce((sum, mask) => sum + mask.reduce((a, b) => a + b, 0), 0)).toBe(
+      result.kept,
+    );
     expect((await readdir(out)).sort()).toEqual([...files, 'run.json'].sort());
-    expect(seen.filter((progress) => progress.phase === 'round').map((progress) => progress.round)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(seen.filter((progress) => progress.phase === 'round').map((progress) => progress.round)).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
     expect(seen.at(-1)).toMatchObject({ phase: 'check', done: 14, total: 14, remainingSeconds: 0 });
 
     const run = JSON.parse(await readFile(join(out, 'run.json'), 'utf8'));
-    expect(run).toMatchObject({ status: 'done', kept: result.kept, microBatches: [3, 2], data: { samples: data.samples } });
+    expect(run).toMatchObject({
+      status: 'done',
+      kept: result.kept,
+      microBatches: [3, 2],
+      data: { samples: data.samples },
+    });
     const { tensors, metadata } = await readSafetensors(join(out, 'masks.safetensors'));
-    expect(metadata).toMatchObject({ model_sha256: model.sha256, method: 'px', norm: 'batch', rounds: '6', micro_batch: '3' });
+    expect(metadata).toMatchObject({
+      model_sha256: model.sha256,
+      method: 'px',
+      norm: 'batch',
+      rounds: '6',
+      micro_batch: '3',
+    });
     for (const { name, shape } of model.plan.params) {
       expect(tensors.get(name)).toEqual({ dtype: 'U8', shape, data: result.masks.get(name) });
     }
@@ -68,16 +83,24 @@ describe('prune', () => {
   it('never touches the model in memory', async () => {
     const before = model.weights.map((weights) => weights.slice());
     await prune();
-    model.weights.forEach((weights, id) => expect(Buffer.compare(bytes(weights), bytes(before[id]!))).toBe(0));
+    model.weights.forEach((weights, id) =>
+      expect(Buffer.compare(bytes(weights), bytes(before[id]!))).toBe(0),
+    );
   });
 
   it('leaves excluded tensors alone and counts without them', async () => {
-    const result = await prune({ out, only: ['layer*', 'conv1.weight'], exclude: ['layer1.*'], keepFirstLast: true });
+    const result = await prune({
+      out,
+      only: ['layer*', 'conv1.weight'],
+      exclude: ['layer1.*'],
+      keepFirstLast: true,
+    });
     const roles = new Map(result.layers.map((layer) => [layer.name, layer.role]));
     expect(roles.get('conv1.weight')).toBe('excluded');
     expect(roles.get('layer1.0.conv1.weight')).toBe('excluded');
     expect(roles.get('layer2.0.conv1.weight')).toBe('pruned');
-    for (const layer of result.layers.filter(({ role }) => role === 'excluded')) expect(layer.density).toBe(1);
+    for (const layer of result.layers.filter(({ role }) => role === 'excluded'))
+      expect(layer.density).toBe(1);
     const pruned = result.layers.filter(({ role }) => role === 'pruned');
     expect(result.countable).toBe(pruned.reduce((sum, layer) => sum + layer.weights, 0));
     expect((await verifyRun(out)).every((check) => check.outcome === 'passed')).toBe(true);
@@ -91,7 +114,9 @@ describe('prune', () => {
     }
     expect(second.kept).toBe(keepSchedule(second.countable, 0.2, 1)[0]);
     expect((await verifyRun(out)).every((check) => check.outcome === 'passed')).toBe(true);
-    await expect(prune({ masks: first.masks, density: 0.6 })).rejects.toEqual(failure('ERR_OPTION', /given masks keep only/));
+    await expect(prune({ masks: first.masks, density: 0.6 })).rejects.toEqual(
+      failure('ERR_OPTION', /given masks keep only/),
+    );
   });
 
   it.each<[string, Partial<PruneOptions>, string, RegExp]>([
@@ -110,8 +135,18 @@ describe('prune', () => {
     ['resume without a folder', { resume: true }, 'ERR_OPTION', /out/],
     ['too little memory', { memoryLimit: 1000 }, 'ERR_MEMORY', /even a micro-batch of 1/],
     ['masks of another model', { masks: new Map([['other', new Uint8Array(1)]]) }, 'ERR_MISMATCH', /'other'/],
-    ['masks of another size', { masks: new Map([['conv1.weight', new Uint8Array(1)]]) }, 'ERR_MISMATCH', /conv1\.weight/],
-    ['masks of other values', { masks: new Map([['conv1.weight', new Uint8Array(432).fill(2)]]) }, 'ERR_MISMATCH', /is 2/],
+    [
+      'masks of another size',
+      { masks: new Map([['conv1.weight', new Uint8Array(1)]]) },
+      'ERR_MISMATCH',
+      /conv1\.weight/,
+    ],
+    [
+      'masks of other values',
+      { masks: new Map([['conv1.weight', new Uint8Array(432).fill(2)]]) },
+      'ERR_MISMATCH',
+      /is 2/,
+    ],
   ])('refuses %s', async (_, options, code, message) => {
     const backend = new FakeBackend();
     await expect(prune({ ...options, backend })).rejects.toEqual(failure(code, message));
@@ -122,7 +157,9 @@ describe('prune', () => {
     const many = memoryData(20, INPUT);
     const options = { density: 0.1, method: 'px-joint', backend: new FakeBackend() } as const;
     const stopped = runPrune(model, many, { ...options, memoryLimit: 4_500_000 });
-    await expect(stopped).rejects.toEqual(failure('ERR_MEMORY', /of 20 samples .* --micro-batch 16 would fit .* never changed/));
+    await expect(stopped).rejects.toEqual(
+      failure('ERR_MEMORY', /of 20 samples .* --micro-batch 16 would fit .* never changed/),
+    );
     await runPrune(model, many, { ...options, memoryLimit: 4_500_000, microBatch: 16, rounds: 1 });
   });
 
@@ -133,8 +170,13 @@ describe('prune', () => {
     const { tensors } = await readSafetensors(join(out, 'last-good-masks.safetensors'));
     for (const [name, mask] of error.cause.masks) expect(tensors.get(name)!.data).toEqual(mask);
     expect((await readdir(out)).sort()).toEqual(['last-good-masks.safetensors', 'run.json']);
-    await expect(prune({ ...options, resume: true })).rejects.toEqual(failure('ERR_NETWORK_CUT', /has ended/));
-    expect((await verifyRun(out))[0]).toMatchObject({ outcome: 'failed', detail: expect.stringMatching(/cut/) });
+    await expect(prune({ ...options, resume: true })).rejects.toEqual(
+      failure('ERR_NETWORK_CUT', /has ended/),
+    );
+    expect((await verifyRun(out))[0]).toMatchObject({
+      outcome: 'failed',
+      detail: expect.stringMatching(/cut/),
+    });
   });
 });
 
@@ -144,7 +186,14 @@ describe('resume', () => {
     const run = JSON.parse(await readFile(join(folder, 'run.json'), 'utf8'));
     const rounds = run.rounds.map(({ seconds: _, ...rest }: { seconds: number }) => rest);
     const bytes = await Promise.all(files.map((name) => readFile(join(folder, name), 'base64')));
-    return { bytes, rounds, log2: run.log2, layers: run.layers, configuration: run.configuration, files: run.files };
+    return {
+      bytes,
+      rounds,
+      log2: run.log2,
+      layers: run.layers,
+      configuration: run.configuration,
+      files: run.files,
+    };
   }
 
   /** Stops when round `at` would have finished. */
@@ -202,7 +251,8 @@ describe('resume', () => {
     const backend = new FakeBackend();
     let second: Promise<unknown> | undefined;
     backend.beforeFinish = async (round) => {
-      if (round === 2) await (second = expect(prune({ out, force: true })).rejects.toEqual(failure('ERR_STATE', /in use/)));
+      if (round === 2)
+        await (second = expect(prune({ out, force: true })).rejects.toEqual(failure('ERR_STATE', /in use/)));
     };
     await prune({ out, backend });
     await second;
@@ -234,7 +284,9 @@ describe('verify notices', () => {
     const { tensors } = await readSafetensors(join(out, 'masks.safetensors'));
     const j = (tensors.get('conv1.weight')!.data as Uint8Array).indexOf(keep);
     return model.onnx.tensors.get('conv1.weight')!.payload.kind === 'raw'
-      ? (model.onnx.tensors.get('conv1.weight')!.payload as { ranges: { start: number }[] }).ranges[0]!.start + 4 * j
+      ? (model.onnx.tensors.get('conv1.weight')!.payload as { ranges: { start: number }[] }).ranges[0]!
+          .start +
+          4 * j
       : Number.NaN;
   }
 
@@ -250,12 +302,18 @@ describe('verify notices', () => {
   });
 
   it('a pruned weight that is not 0, though the hash fits', async () => {
-    const names = await tamper(async (folder) => flip(join(folder, 'pruned.onnx'), await weightOffset(0)), 'pruned.onnx');
+    const names = await tamper(
+      async (folder) => flip(join(folder, 'pruned.onnx'), await weightOffset(0)),
+      'pruned.onnx',
+    );
     expect(names).toEqual(['pruned weights are 0']);
   });
 
   it('a kept weight that changed, though the hash fits', async () => {
-    const names = await tamper(async (folder) => flip(join(folder, 'pruned.onnx'), await weightOffset(1)), 'pruned.onnx');
+    const names = await tamper(
+      async (folder) => flip(join(folder, 'pruned.onnx'), await weightOffset(1)),
+      'pruned.onnx',
+    );
     expect(names).toEqual(['all else is as in the input model']);
   });
 

@@ -116,7 +116,9 @@ describe('checkpoint', () => {
 
   it('refuses to go on with another configuration, naming what differs', async () => {
     await writeCheckpoint(folder, configuration, start);
-    await expect(readCheckpoint(folder, params, { ...configuration, density: 0.2, only: null })).rejects.toEqual(
+    await expect(
+      readCheckpoint(folder, params, { ...configuration, density: 0.2, only: null }),
+    ).rejects.toEqual(
       expect.objectContaining({
         code: 'ERR_MISMATCH',
         message: expect.stringMatching(/density was 0\.1 and is now 0\.2; only was \["a"\] and is now null/),

@@ -5,7 +5,9 @@ import { selectTopK } from '../../src/prune/select.js';
 
 /** Sort everything by score, then tensor, then index; keep the first k. */
 function selectNaively(scores: Float32Array[], alive: Uint8Array[], k: number): number[][] {
-  const all = scores.flatMap((s, t) => [...s].map((value, j) => ({ value, t, j })).filter(({ j }) => alive[t]![j] === 1));
+  const all = scores.flatMap((s, t) =>
+    [...s].map((value, j) => ({ value, t, j })).filter(({ j }) => alive[t]![j] === 1),
+  );
   all.sort((a, b) => b.value - a.value || a.t - b.t || a.j - b.j);
   const kept = scores.map((s) => [...s].map(() => 0));
   for (const { t, j } of all.slice(0, k)) kept[t]![j] = 1;
@@ -13,7 +15,9 @@ function selectNaively(scores: Float32Array[], alive: Uint8Array[], k: number): 
 }
 
 function select(scores: Float32Array[], alive: Uint8Array[], k: number, options = {}): number[][] {
-  return selectTopK(scores, alive.map(packMask), k, options).map((mask, t) => [...unpackMask(mask, scores[t]!.length)]);
+  return selectTopK(scores, alive.map(packMask), k, options).map((mask, t) => [
+    ...unpackMask(mask, scores[t]!.length),
+  ]);
 }
 
 /** Few distinct values, so that ties are the rule; some tensors empty, some weights dead. */
@@ -24,7 +28,7 @@ const problem = fc.array(tensor, { minLength: 1, maxLength: 6 }).map((tensors) =
   scores: tensors.map((t) => Float32Array.from(t, ([score]) => score)),
   alive: tensors.map((t) => Uint8Array.from(t, ([, live]) => live)),
 }));
-const seed = Number(process.env['PX_SEED'] ?? 20240617);
+const seed = Number(process.env.PX_SEED ?? 20240617);
 
 describe(`selectTopK (PX_SEED=${seed})`, () => {
   it('equals sorting, ties included', () => {
@@ -40,17 +44,22 @@ describe(`selectTopK (PX_SEED=${seed})`, () => {
 
   it('keeps a floor in every tensor and the best of the rest', () => {
     fc.assert(
-      fc.property(problem, fc.nat(5), fc.double({ min: 0, max: 1, noNaN: true }), ({ scores, alive }, floor, share) => {
-        const counts = alive.map((mask) => countKept(packMask(mask)));
-        const forced = counts.map((count) => Math.min(count, floor));
-        const least = forced.reduce((a, b) => a + b, 0);
-        const k = least + Math.round(share * (counts.reduce((a, b) => a + b, 0) - least));
-        const best = scores.map((s, t) => selectNaively([s], [alive[t]!], forced[t]!)[0]!);
-        const rest = alive.map((mask, t) => mask.map((live, j) => live & (1 - best[t]![j]!)));
-        const others = selectNaively(scores, rest, k - least);
-        const expected = best.map((kept, t) => kept.map((value, j) => value | others[t]![j]!));
-        expect(select(scores, alive, k, { floor })).toEqual(expected);
-      }),
+      fc.property(
+        problem,
+        fc.nat(5),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        ({ scores, alive }, floor, share) => {
+          const counts = alive.map((mask) => countKept(packMask(mask)));
+          const forced = counts.map((count) => Math.min(count, floor));
+          const least = forced.reduce((a, b) => a + b, 0);
+          const k = least + Math.round(share * (counts.reduce((a, b) => a + b, 0) - least));
+          const best = scores.map((s, t) => selectNaively([s], [alive[t]!], forced[t]!)[0]!);
+          const rest = alive.map((mask, t) => mask.map((live, j) => live & (1 - best[t]![j]!)));
+          const others = selectNaively(scores, rest, k - least);
+          const expected = best.map((kept, t) => kept.map((value, j) => value | others[t]![j]!));
+          expect(select(scores, alive, k, { floor })).toEqual(expected);
+        },
+      ),
       { seed, numRuns: 300 },
     );
   });
@@ -64,9 +73,18 @@ describe(`selectTopK (PX_SEED=${seed})`, () => {
   it('keeps exactly k where all scores are zero, and treats -0 as 0', () => {
     const scores = [Float32Array.of(0, -0, 0, -0), Float32Array.of(-0, 0)];
     const alive = [Uint8Array.of(1, 1, 1, 1), Uint8Array.of(1, 1)];
-    expect(select(scores, alive, 3)).toEqual([[1, 1, 1, 0], [0, 0]]);
-    expect(select(scores, alive, 0)).toEqual([[0, 0, 0, 0], [0, 0]]);
-    expect(select(scores, alive, 6)).toEqual([[1, 1, 1, 1], [1, 1]]);
+    expect(select(scores, alive, 3)).toEqual([
+      [1, 1, 1, 0],
+      [0, 0],
+    ]);
+    expect(select(scores, alive, 0)).toEqual([
+      [0, 0, 0, 0],
+      [0, 0],
+    ]);
+    expect(select(scores, alive, 6)).toEqual([
+      [1, 1, 1, 1],
+      [1, 1],
+    ]);
   });
 
   it('handles a single weight', () => {
@@ -82,21 +100,32 @@ describe(`selectTopK (PX_SEED=${seed})`, () => {
   it('leaves tensors that take no part as they are', () => {
     const scores = [Float32Array.of(9, 9), Float32Array.of(1, 2)];
     const alive = [Uint8Array.of(1, 0), Uint8Array.of(1, 1)];
-    expect(select(scores, alive, 1, { takesPart: [false, true] })).toEqual([[1, 0], [0, 1]]);
+    expect(select(scores, alive, 1, { takesPart: [false, true] })).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
   });
 
-  it.each([Number.NaN, -1e-45, -1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses a score of %d', (bad) => {
-    const scores = [Float32Array.of(1, 2), Float32Array.of(1, bad, 3)];
-    const alive = [Uint8Array.of(1, 1), Uint8Array.of(1, 1, 1)];
-    for (const k of [0, 2, 5]) {
-      expect(() => select(scores, alive, k, { names: ['a', 'layer1.weight'] })).toThrow(
-        expect.objectContaining({ code: 'ERR_NUMERIC', message: expect.stringMatching(/score 1 of tensor 'layer1\.weight'/) }),
-      );
-    }
-  });
+  it.each([Number.NaN, -1e-45, -1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'refuses a score of %d',
+    (bad) => {
+      const scores = [Float32Array.of(1, 2), Float32Array.of(1, bad, 3)];
+      const alive = [Uint8Array.of(1, 1), Uint8Array.of(1, 1, 1)];
+      for (const k of [0, 2, 5]) {
+        expect(() => select(scores, alive, k, { names: ['a', 'layer1.weight'] })).toThrow(
+          expect.objectContaining({
+            code: 'ERR_NUMERIC',
+            message: expect.stringMatching(/score 1 of tensor 'layer1\.weight'/),
+          }),
+        );
+      }
+    },
+  );
 
   it.each([-1, 4, 1.5, Number.NaN])('refuses to keep %d of 3 weights', (k) => {
-    expect(() => selectTopK([new Float32Array(3)], [fullMask(3)], k)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
+    expect(() => selectTopK([new Float32Array(3)], [fullMask(3)], k)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION' }),
+    );
   });
 
   it('refuses floors that do not fit, and masks of another length', () => {
