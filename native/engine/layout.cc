@@ -54,6 +54,16 @@ Value constant(Env& env, Grid grid, size_t elements, float v) {
   return y;
 }
 
+bool all_finite(Env& env, const float* x, size_t n) {
+  std::atomic<bool> finite{true};
+  for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+    bool ok = true;
+    for (size_t i = lo; i < hi; ++i) ok = ok && std::isfinite(x[i]);
+    if (!ok) finite = false;
+  });
+  return finite;
+}
+
 double sum_samples(Env& env, Grid grid, size_t elements, const Value& x) {
   const size_t lanes = grid.lanes, all = grid.blocks * elements, grain = kGrainFloats / lanes;
   std::vector<double> parts((all + grain - 1) / grain, 0.0);

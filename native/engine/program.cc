@@ -65,6 +65,7 @@ void Program::begin(bool forward_only) {
   forget();
   forward_only_ = forward_only;
   samples_ = 0;
+  finite_ = true;
   joint_R_ = ScaledSum();
   outputs_.assign(plan_.outputs.size(), Output());
   gradients_ = forward_only ? nullptr : std::make_unique<GradientStore>(plan_);
@@ -107,10 +108,7 @@ void Program::push(const float* x, int samples, const std::vector<float*>* y) {
     throw;
   }
   samples_ += samples;
-  for (const Output& o : outputs_)
-    for (double v : o.u)
-      if (!std::isfinite(v)) throw Error("ERR_NUMERIC", "f is not finite: " + first_bad_step(x, samples));
-  if (!std::isfinite(joint_R_.sum)) throw Error("ERR_NUMERIC", "f is not finite: " + first_bad_step(x, samples));
+  if (!finite_) throw Error("ERR_NUMERIC", "f is not finite: " + first_bad_step(x, samples));
 }
 
 // Runs f again, looking at every step: only once something has gone wrong.
@@ -124,10 +122,7 @@ std::string Program::first_bad_step(const float* x, int samples) {
     s->forward(env_, pass);
     const Value& v = pass.f.peek(s->step().output);
     if (!v.data) continue;
-    const size_t n = pass.grid.floats(plan_.values[s->step().output].size);
-    bool bad = false;
-    for (size_t i = 0; i < n && !bad; ++i) bad = !std::isfinite(v.data.get()[i]);
-    if (!bad) continue;
+    if (all_finite(env_, v.data.get(), pass.grid.floats(plan_.values[s->step().output].size))) continue;
     culprit = "node '" + s->step().name + "' is the first to produce NaN or infinity";
     break;
   }
@@ -141,6 +136,7 @@ void Program::take_outputs(DataPass& pass, const std::vector<float*>* y) {
     const uint32_t id = plan_.outputs[k];
     const size_t elements = plan_.values[id].size;
     const Value f = pass.f.take(id);
+    if (!all_finite(env_, f.data.get(), pass.grid.floats(elements))) finite_ = false;
     if (y) unpack_samples(env_, pass.grid, elements, f.data.get(), (*y)[k]);
     if (forward_only_) continue;
     if (!plan_.values[id].signal) {

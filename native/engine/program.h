@@ -76,6 +76,7 @@ class Program {
 
   bool forward_only_ = false;
   int samples_ = 0;
+  bool finite_ = true;  // every output of f so far
   std::vector<Output> outputs_;
   ScaledSum joint_R_;
   std::unique_ptr<GradientStore> gradients_;
