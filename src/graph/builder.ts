@@ -11,6 +11,8 @@ export const MAX_VALUE_SIZE = 2 ** 31;
 export class GraphBuilder {
   private readonly values: GraphValue[] = [];
   private readonly nodes: GraphNode[] = [];
+  /** Values whose batch the file has flattened together with the sample; they must be split again before anything else. */
+  readonly flattened = new Set<ValueId>();
 
   value(name: string, shape: readonly number[]): ValueId {
     this.values.push({ name, shape });

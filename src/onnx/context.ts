@@ -73,7 +73,26 @@ export class NodeContext {
     const input = this.inputs[i];
     if (input === undefined) return this.malformed(`input ${i} is missing`);
     if (input.kind !== 'value') return this.refuse(`input ${i} is a constant where data that depends on the model's input is expected`);
-    return input.value;
+    return this.separate(input.value);
+  }
+
+  private separate(value: ValueEntry): ValueEntry {
+    if (!this.builder.flattened.has(value.id)) return value;
+    return this.refuse('its input has the samples of a batch in one row', 'export with a symbolic batch size');
+  }
+
+  /** As `value`, where the samples may lie in one row; the shape is then the row of one sample. */
+  valueOrRow(i: number): ValueEntry & { readonly row: boolean } {
+    const input = this.inputs[i];
+    const row = input?.kind === 'value' && this.builder.flattened.has(input.value.id);
+    return row ? { ...input.value, row } : { ...this.value(i), row };
+  }
+
+  /** All samples of a value in one row, batch and all. */
+  flatten(input: ValueId): ValueId {
+    const row = this.emit({ kind: 'reshape', input }, [sizeOf(this.shapeOf(input))]);
+    this.builder.flattened.add(row);
+    return row;
   }
 
   constant(i: number, what: string): Constant {
@@ -126,7 +145,7 @@ export class NodeContext {
     if (input.value.shape.length + 1 !== rank) {
       this.refuse('operands of different rank, which moves the batch from the leading axis', 'reshape them to the same rank before exporting');
     }
-    return input.value.id;
+    return this.separate(input.value).id;
   }
 
   /** The full rank of the data inputs, batch included: that of the widest value. */

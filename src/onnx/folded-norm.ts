@@ -4,7 +4,7 @@ import type { OnnxModel, OnnxNode } from './proto.js';
 export interface BatchNormReport {
   /** BatchNormalization nodes in the graph. */
   readonly kept: number;
-  /** Convolutions whose bias carries a name that exporters give when they fold BatchNorm into them. */
+  /** Convolutions whose bias or output carries a name that exporters leave when they fold BatchNorm into them. */
   readonly folded: number;
   /** "possibly folded": every convolution has a bias and nothing normalises, which is also how networks without BatchNorm look. */
   readonly verdict: 'kept' | 'folded' | 'partly folded' | 'possibly folded' | 'none';
@@ -14,6 +14,8 @@ export interface BatchNormReport {
 
 /** Names given to folded biases by PyTorch's older exporter, its newer one, and tf2onnx. */
 const FOLDED_BIAS = /^(onnx::Conv(Transpose)?_)?\d+$|\.weight_bias$|_fused_bn$/;
+/** PyTorch's newer exporter leaves a folded BatchNorm's output name behind, also where the folded bias is 0 and dropped. */
+const FOLDED_OUTPUT = /^getitem(_\d+)?$/;
 const NORMS = new Set(['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization']);
 /** Fewer convolutions than this tell nothing. */
 const FEW = 5;
@@ -21,7 +23,7 @@ const FEW = 5;
 const LOSS =
   'Under --norm batch the statistics of folded layers are not measured anew as weights go, so deep networks may lose whole layers at low density.';
 const REMEDY =
-  'Export with BatchNorm kept, from PyTorch: torch.onnx.export(model.eval(), ..., dynamo=False, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)';
+  'Export with BatchNorm kept, from PyTorch with torch.onnx.export(model.eval(), ..., dynamo=False, do_constant_folding=False) or (..., dynamo=True, optimize=False).';
 
 /** Looks for BatchNorm layers that an exporter folded into the convolutions before them. */
 export function batchNormReport(model: OnnxModel): BatchNormReport {
@@ -29,7 +31,8 @@ export function batchNormReport(model: OnnxModel): BatchNormReport {
   const kept = nodes.filter((node) => node.opType === 'BatchNormalization').length;
   const convolutions = nodes.filter((node) => node.opType === 'Conv' || node.opType === 'ConvTranspose');
   const biased = convolutions.filter((node) => biasOf(node) !== '');
-  const folded = biased.filter((node) => FOLDED_BIAS.test(biasOf(node))).length;
+  const renamed = (node: OnnxNode) => model.producer.startsWith('pytorch') && FOLDED_OUTPUT.test(node.outputs[0] ?? '');
+  const folded = convolutions.filter((node) => FOLDED_BIAS.test(biasOf(node)) || renamed(node)).length;
   if (folded > 0) {
     const verdict = kept > 0 ? 'partly folded' : 'folded';
     const explanation = `the exporter folded BatchNorm into ${folded} of ${convolutions.length} convolutions. ${LOSS} ${REMEDY}`;

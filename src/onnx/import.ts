@@ -167,7 +167,8 @@ class Importer {
           (tensor) => this.noteUse(tensor, node),
           (record) => readTensor(this.model, record),
         );
-        const constant = inputs.every((input) => input?.kind !== 'value');
+        const relevant = node.opType === 'CastLike' ? inputs.slice(0, 1) : inputs;
+        const constant = relevant.every((input) => input?.kind !== 'value');
         if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size')) results = [this.shapeOf(ctx)];
         else if (constant) results = this.constants(ctx) ?? this.uncomputable(node, unknown, known !== undefined);
         else if (known === undefined) unknown();
@@ -298,10 +299,14 @@ class Importer {
   /** Shape and Size of anything are constants; the batch shows up as the probe. */
   private shapeOf(ctx: NodeContext): Entry {
     const input = ctx.inputs[0] ?? ctx.malformed('it has no input');
-    const dims = input.kind === 'value' ? [BATCH_PROBE, ...input.value.shape] : input.constant.dims;
+    const dims = input.kind === 'constant' ? input.constant.dims : this.fullShape(input.value);
     const end = ctx.attribute('end')?.int;
     const tensor = ctx.node.opType === 'Size' ? intTensor([sizeOf(dims)], []) : intTensor(dims.slice(ctx.int('start', 0), end ?? dims.length));
     return { kind: 'constant', constant: { dims: tensor.dims, tensor: () => tensor } };
+  }
+
+  private fullShape({ id, shape }: { id: ValueId; shape: readonly number[] }): readonly number[] {
+    return this.builder.flattened.has(id) ? [BATCH_PROBE * sizeOf(shape)] : [BATCH_PROBE, ...shape];
   }
 
   // ---- names and outputs ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import { VIEW_OPS } from './ops/view.js';
 /** The oldest opset that is read; before it, broadcasting and BatchNormalization meant something else. */
 export const OLDEST_OPSET = 7;
 /** The newest opset whose operator changes were looked at; newer files are read with a warning. */
-export const NEWEST_OPSET = 26;
+export const NEWEST_OPSET = 28;
 
 const ROWS: readonly OpRow[] = [
   ...CONV_OPS,

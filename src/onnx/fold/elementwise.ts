@@ -57,6 +57,15 @@ const cast: Fold = (ctx) => {
   return out;
 };
 
+/** The type to take over may be that of data, which is float. */
+const castLike: Fold = (ctx) => {
+  const x = ctx.tensor(0, 'its operand');
+  const dtype = ctx.isConstant(1) ? ctx.tensor(1, 'the example').dtype : 'float32';
+  const out = emptyTensor(x.dims, dtype);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = isWhole(out) ? Math.trunc(x.data[i] as number) : (x.data[i] as number);
+  return out;
+};
+
 const where: Fold = (ctx) => {
   const given = ['the condition', 'the first choice', 'the second choice'].map((what, i) => ctx.tensor(i, what));
   const { all, dims } = broadcastAll(ctx, given);
@@ -123,5 +132,6 @@ export const ELEMENTWISE_FOLDS: Readonly<Record<string, Fold>> = {
   Tanh: unary(Math.tanh),
   Clip: clip,
   Cast: cast,
+  CastLike: castLike,
   Where: where,
 };

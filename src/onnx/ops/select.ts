@@ -1,5 +1,6 @@
 import { type AxisMap, repeatMap, selectMap } from '../../graph/axis-map.js';
 import type { ValueId } from '../../graph/graph.js';
+import { sizeOf, type Tensor } from '../../graph/tensor.js';
 import type { NodeContext } from '../context.js';
 import { sliceRanges, splitSizes } from '../shapes.js';
 import type { Converter, OpRow } from './converter.js';
@@ -43,15 +44,25 @@ const split: Converter = (ctx) => {
 const gather: Converter = (ctx) => {
   if (ctx.isConstant(0)) ctx.refuse('a look-up by computed indices (an embedding)', 'export the part of the model that sees images');
   if (!ctx.isConstant(1)) ctx.refuse('computed indices', 'export with fixed indices');
-  const { id: input, shape } = ctx.value(0);
-  const axis = ctx.axis(ctx.int('axis', 0), shape.length + 1);
-  const indices = ctx.tensor(1, 'the indices');
+  const { id: input, shape, row } = ctx.valueOrRow(0);
+  const indices = row ? perSampleIndices(ctx, shape[0] as number) : ctx.tensor(1, 'the indices');
+  const axis = row ? 0 : ctx.axis(ctx.int('axis', 0), shape.length + 1);
   const size = shape[axis] as number;
   const picks = Array.from(indices.data, (i) => (i < 0 ? i + size : i));
   if (picks.some((i) => !(i >= 0 && i < size))) ctx.malformed(`an index outside an axis of ${size} elements`);
   const flat = emitMaps(ctx, input, [selectMap(axis, size, picks)], indices.dims.length === 1 ? '' : '/picked');
   return ctx.reshape(flat, [...shape.slice(0, axis), ...indices.dims, ...shape.slice(axis + 1)], '');
 };
+
+/** Indices into a row of all samples, as PyTorch's exporter writes strided views: every sample must pick the same of its own. */
+function perSampleIndices(ctx: NodeContext, size: number): Tensor {
+  const { dims, dtype, data } = ctx.tensor(1, 'the indices');
+  const [lead, ...rest] = dims;
+  const each = sizeOf(rest);
+  const own = data.subarray(0, each);
+  const same = lead === ctx.batch.baked && data.every((index, i) => index === (own[i % each] as number) + Math.floor(i / each) * size);
+  return same ? { dims: rest, dtype, data: own } : ctx.refuse('indices that mix the samples of a batch', 'export with a symbolic batch size');
+}
 
 const expand: Converter = (ctx) => {
   const { id: input, shape } = ctx.value(0);

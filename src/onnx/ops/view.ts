@@ -6,15 +6,19 @@ import type { Converter, OpRow } from './converter.js';
 
 const BATCH_REMEDY = 'export with a symbolic batch size (dynamic_axes or dynamic_shapes), and keep the batch as the leading axis';
 
-/** The same elements per sample; axis 0 of the target must be the batch: copied, inferred, the probe, or the size baked in. */
+/**
+ * The same elements per sample; axis 0 of the target must be the batch: copied, inferred, the probe, or the size baked in. A row of
+ * everything is let through, for the Reshape or Gather that splits it again.
+ */
 const reshape: Converter = (ctx) => {
-  const { id: input, shape } = ctx.value(0);
+  const { id: input, shape, row } = ctx.valueOrRow(0);
   const target = ctx.ints('shape') ?? ctx.intsInput(1, 'the shape') ?? ctx.malformed('it has no shape');
   const copies = ctx.int('allowzero', 0) !== 1;
   const size = sizeOf(shape);
   const lead = target[0];
   const merged = () => ctx.refuse(`[N,${shape}] becomes [${target}], which mixes the samples of a batch`, BATCH_REMEDY);
   if (lead === undefined) return merged();
+  if (target.length === 1 && lead === -1 && size !== 1) return row ? input : ctx.flatten(input);
   const dims = target.slice(1).map((dim, i) => (dim === 0 && copies ? (shape[i] ?? ctx.malformed(`it copies an axis that is not there`)) : dim));
   const open = dims.indexOf(-1);
   if (open >= 0) {
@@ -102,14 +106,15 @@ const depthToSpace: Converter = (ctx) => {
   return ctx.reshape(moved, [out, h * block, w * block], '');
 };
 
-/** Its inverse: [C, H·b, W·b] becomes [b·b·C, H, W]. */
+/** Its inverse: [C, H·b, W·b] becomes [b·b·C, H, W]; since opset 28 also in the other order, [C·b·b, H, W]. */
 const spaceToDepth: Converter = (ctx) => {
   const { id: input, shape } = ctx.value(0);
   const block = ctx.int('blocksize', 0);
   const [c, h, w] = shape as [number, number, number];
   if (shape.length !== 3 || !(block >= 1) || h % block !== 0 || w % block !== 0) ctx.malformed(`blocks of ${block} in [N,${shape}]`);
   const split = ctx.reshape(input, [c, h / block, block, w / block, block], '/split');
-  const moved = ctx.transpose(split, [2, 4, 0, 1, 3], '/moved');
+  const columns = ctx.string('mode', 'DCR') === 'CRD';
+  const moved = ctx.transpose(split, columns ? [0, 2, 4, 1, 3] : [2, 4, 0, 1, 3], '/moved');
   return ctx.reshape(moved, [c * block * block, h / block, w / block], '');
 };
 
