@@ -55,7 +55,7 @@ function report(error: unknown, json: boolean): number {
 }
 
 function usage(error: CommanderError): string {
-  const message = error.message.replace(/^error: /, '');
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
   return error.code === 'commander.help'
     ? 'no command given; px --help lists them'
     : `${message} (px --help lists the options)`;

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PxError } from '../errors.js';
-import { ioError } from '../io/os-error.js';
+import { ioError, systemCode } from '../io/os-error.js';
 import { LOCK_FILE, lockFolder } from './lock.js';
 
 /** What a run leaves in its folder. */
@@ -68,10 +68,24 @@ function isLeftover(name: string): boolean {
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
-    if (!(await stat(folder)).isDirectory())
+    await makeFolders(folder);
+    if (!(await stat(folder)).isDirectory()) {
       throw new PxError('ERR_IO', `${folder} is not a folder: name another with -o`);
+    }
   } catch (error) {
     throw ioError(error, 'make folder', folder);
+  }
+}
+
+/** Not mkdir's own recursion: where a file system answers ENOENT for what it will not make (/proc does), that never ends. */
+async function makeFolders(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeFolders(dirname(folder));
+    await mkdir(folder);
   }
 }

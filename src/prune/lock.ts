@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PxError } from '../errors.js';
 import { ioError, systemCode } from '../io/os-error.js';
 
 export const LOCK_FILE = '.px-lock';
+
+/** Tokens become parts of file names. */
+const TOKEN = /^[0-9a-f]{16}$/;
 
 /** Who holds a lock. `born` tells two processes apart that were given the same id one after the other. */
 interface Holder {
@@ -35,11 +38,11 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   try {
     // Written beside and then linked: the lock appears with its content or not at all.
     await writeFile(draft, JSON.stringify(mine), { flag: 'wx' });
-    for (let attempt = 0; !(await linked(draft, path)); attempt++) {
-      const other = await readHolder(path);
-      if (other === 'gone') continue;
-      if (attempt > 100 || (await lives(other))) throw refusal(folder, other);
-      await removeStale(path, other);
+    while (!(await linked(draft, path))) {
+      const holder = await readHolder(path);
+      if (holder === 'gone') continue;
+      if (holder === undefined || (await lives(holder))) throw refusal(folder, holder);
+      if (await succeeded(draft, path, holder.token)) break;
     }
     await removeDrafts(folder);
   } catch (error) {
@@ -82,13 +85,14 @@ function isHolder(value: unknown): value is Holder {
     typeof host === 'string' &&
     typeof pid === 'number' &&
     typeof born === 'string' &&
-    typeof token === 'string'
+    typeof token === 'string' &&
+    TOKEN.test(token)
   );
 }
 
-/** A process of another machine, or a lock of unknown content, counts as living: only a person can know. */
-async function lives(holder: Holder | undefined): Promise<boolean> {
-  if (holder === undefined || holder.host !== hostname()) return true;
+/** A process of another machine counts as living: only a person can know. */
+async function lives(holder: Holder): Promise<boolean> {
+  if (holder.host !== hostname()) return true;
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -113,26 +117,36 @@ async function birthOf(pid: number): Promise<string | undefined> {
   }
 }
 
-/** Of several processes that see the same stale lock, one renames it; a live lock caught by mistake is put back. */
-async function removeStale(path: string, stale: Holder | undefined): Promise<void> {
-  const aside = `${path}.${randomBytes(8).toString('hex')}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return;
-    throw error;
+/**
+ * Takes the lock over from a dead holder. Whoever links `.after.<token>` first is the one successor of that holder, and replaces the lock
+ * in one rename, so that there is no moment without one; a successor that died on the way is succeeded likewise.
+ *
+ * @returns false where the lock has changed hands meanwhile: look again
+ */
+async function succeeded(draft: string, path: string, stale: string): Promise<boolean> {
+  for (let dead = stale; ; ) {
+    const claim = `${path}.after.${dead}`;
+    if (await linked(draft, claim)) {
+      const holder = await readHolder(path);
+      const unchanged = holder !== 'gone' && holder?.token === stale;
+      if (unchanged) await rename(draft, path);
+      await rm(claim, { force: true });
+      return unchanged;
+    }
+    const claimant = await readHolder(claim);
+    if (claimant === 'gone') return false;
+    if (claimant === undefined || (await lives(claimant))) throw refusal(dirname(path), claimant);
+    dead = claimant.token;
   }
-  const caught = await readHolder(aside);
-  if (caught !== 'gone' && caught?.token !== stale?.token) await linked(aside, path);
-  await rm(aside, { force: true });
 }
 
-/** Drafts of processes that were killed between writing and linking. */
+/** Drafts and claims of processes that were killed on the way to a lock. */
 async function removeDrafts(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(`${LOCK_FILE}.`)) continue;
     const holder = await readHolder(join(folder, name));
-    if (holder !== 'gone' && !(await lives(holder))) await rm(join(folder, name), { force: true });
+    if (holder !== 'gone' && holder !== undefined && !(await lives(holder)))
+      await rm(join(folder, name), { force: true });
   }
 }
 

@@ -42,7 +42,7 @@ describe('folder lock', () => {
   });
 
   it('takes over from a process that is dead, also when many try at once', async () => {
-    const stale = { host: hostname(), pid: await deadPid(), born: 'then', token: 'old' };
+    const stale = { host: hostname(), pid: await deadPid(), born: 'then', token: '0123456789abcdef' };
     await writeFile(join(folder, LOCK_FILE), JSON.stringify(stale));
     await writeFile(join(folder, `${LOCK_FILE}.draft`), JSON.stringify(stale));
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => lockFolder(folder)));
@@ -50,14 +50,24 @@ describe('folder lock', () => {
     expect(await readdir(folder)).toEqual([LOCK_FILE]);
   });
 
+  it('takes over from a process that died while it took over', async () => {
+    const pid = await deadPid();
+    const dead = (token: string) => JSON.stringify({ host: hostname(), pid, born: 'then', token });
+    await writeFile(join(folder, LOCK_FILE), dead('a'.repeat(16)));
+    await writeFile(join(folder, `${LOCK_FILE}.after.${'a'.repeat(16)}`), dead('b'.repeat(16)));
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => lockFolder(folder)));
+    expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1);
+    expect(await readdir(folder)).toEqual([LOCK_FILE]);
+  });
+
   it('takes over from a dead process whose id was given to a living one', async () => {
-    const stale = { host: hostname(), pid: process.pid, born: 'another-boot:1', token: 'old' };
+    const stale = { host: hostname(), pid: process.pid, born: 'another-boot:1', token: '0123456789abcdef' };
     await writeFile(join(folder, LOCK_FILE), JSON.stringify(stale));
     await (await lockFolder(folder))();
   });
 
   it('respects locks of other machines and locks it cannot read', async () => {
-    const other = { host: 'elsewhere', pid: await deadPid(), born: '', token: 'theirs' };
+    const other = { host: 'elsewhere', pid: await deadPid(), born: '', token: 'fedcba9876543210' };
     await writeFile(join(folder, LOCK_FILE), JSON.stringify(other));
     await expect(lockFolder(folder)).rejects.toEqual(inUse);
     await writeFile(join(folder, LOCK_FILE), 'garbage');

@@ -279,15 +279,13 @@ describe('verify notices', () => {
     bytes[offset < 0 ? bytes.length + offset : offset]! ^= 1;
     await writeFile(path, bytes);
   }
-  /** Where some weight of a tensor lies in the pruned model, and whether it is kept. */
+  /** Where the first weight of the stem that is kept (or pruned) lies in the model file. */
   async function weightOffset(keep: 0 | 1): Promise<number> {
     const { tensors } = await readSafetensors(join(out, 'masks.safetensors'));
     const j = (tensors.get('conv1.weight')!.data as Uint8Array).indexOf(keep);
-    return model.onnx.tensors.get('conv1.weight')!.payload.kind === 'raw'
-      ? (model.onnx.tensors.get('conv1.weight')!.payload as { ranges: { start: number }[] }).ranges[0]!
-          .start +
-          4 * j
-      : Number.NaN;
+    const { payload } = model.onnx.tensors.get('conv1.weight')!;
+    if (payload.kind !== 'raw') throw new Error('px new stores raw data');
+    return payload.ranges[0]!.start + 4 * j;
   }
 
   it('changed, missing and shortened files', async () => {
