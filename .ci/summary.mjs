@@ -1,11 +1,11 @@
 /**
  * Prints "N passed, N failed" from vitest's JSON report and ends with 1 if anything failed.
  *
- *   node .ci/summary.mjs REPORT EXIT_STATUS_OF_THE_TEST_RUN
+ *   node .ci/summary.mjs REPORT EXIT_STATUS_OF_THE_TEST_RUN [NAME_OF_A_FAILED_STEP...]
  */
 import { existsSync, readFileSync } from 'node:fs';
 
-const [report, status] = process.argv.slice(2);
+const [report, status, ...steps] = process.argv.slice(2);
 let passed = 0;
 let failed = 0;
 if (existsSync(report)) {
@@ -20,5 +20,7 @@ if (existsSync(report)) {
 }
 // The run itself failed, or nothing ran: never report that as success.
 if (failed === 0 && (status !== '0' || passed === 0)) failed = 1;
+for (const step of steps) console.log(`failed step: ${step}`);
+failed += steps.length;
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
