@@ -23,6 +23,8 @@ export interface Constant {
   readonly weight?: WeightRef;
   /** The operation that computed it, for messages. */
   readonly madeBy?: string;
+  /** No rule here computes it: an error as soon as its values are asked for, and `dims` mean nothing. */
+  readonly uncomputable?: true;
 }
 
 export interface ValueEntry {
@@ -113,11 +115,7 @@ export class NodeContext {
   weight(i: number): WeightRef {
     const constant = this.constant(i, 'its weight');
     if (constant.weight !== undefined) return constant.weight;
-    if (constant.madeBy === undefined) return this.refuse('its weight is not stored in floats', 'export the model in float32 or float16');
-    return this.refuse(
-      `its weight is computed by ${constant.madeBy}`,
-      'export a float model with plain weights (no quantisation, no weight normalisation, no parametrisation)',
-    );
+    throw computedWeight(constant);
   }
 
   optionalTensor(i: number, what: string): Tensor | undefined {
@@ -268,3 +266,10 @@ export function viewConstant(source: Constant, weight: WeightRef, madeBy: string
   return { dims: weight.dims, tensor, weight, madeBy: source.madeBy ?? madeBy };
 }
 
+
+/** Why a constant cannot be pruned as a weight. */
+export function computedWeight({ madeBy }: Constant): NodeProblem {
+  if (madeBy === undefined) return new NodeProblem('ERR_UNSUPPORTED', 'its weight is not stored in floats', 'export the model in float32 or float16');
+  const remedy = 'export a float model with plain weights (no quantisation, no weight normalisation, no parametrisation)';
+  return new NodeProblem('ERR_UNSUPPORTED', `its weight is computed by ${madeBy}`, remedy);
+}

@@ -2,11 +2,11 @@ import { PxError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, ValueId } from '../graph/graph.js';
 import { intTensor, sizeOf, type Tensor } from '../graph/tensor.js';
-import { type Batch, type Constant, type Input, NodeContext, viewConstant } from './context.js';
+import { type Batch, computedWeight, type Constant, type Input, NodeContext, viewConstant } from './context.js';
 import { isFloatType } from './data-types.js';
 import { foldNode } from './fold/index.js';
 import { dataInput, type InputSize, sampleShape } from './input-shape.js';
-import { refusal } from './ops/refused.js';
+import { ATTENTION, refusal } from './ops/refused.js';
 import { NodeProblem, type Problem, problemsError } from './problem.js';
 import type { OnnxModel, OnnxNode, TensorRecord } from './proto.js';
 import { findConverter, NEWEST_OPSET, OLDEST_OPSET } from './registry.js';
@@ -16,6 +16,7 @@ import { reshapeWeight, transposeWeight, wholeWeight } from './weight-view.js';
 
 /** A prime no dimension of a real model equals. */
 const BATCH_PROBE = 1_000_003;
+const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 /** Through these a weight is still recognised. */
 const WEIGHT_VIEWS = new Set(['Identity', 'Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Cast']);
 
@@ -156,7 +157,8 @@ class Importer {
       };
       if (inputs === undefined) {
         // Its inputs are somebody else's problem; a node that could not be treated anyway is one of its own.
-        if (known === undefined && !['Shape', 'Size', 'Constant'].includes(node.opType) && !WEIGHT_VIEWS.has(node.opType)) unknown();
+        if (known === undefined && node.opType !== 'Shape' && node.opType !== 'Size') unknown();
+        this.checkWeight(node);
       } else {
         const ctx = new NodeContext(
           node,
@@ -170,7 +172,7 @@ class Importer {
         const relevant = node.opType === 'CastLike' ? inputs.slice(0, 1) : inputs;
         const constant = relevant.every((input) => input?.kind !== 'value');
         if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size')) results = [this.shapeOf(ctx)];
-        else if (constant) results = this.constants(ctx) ?? this.uncomputable(node, unknown, known !== undefined);
+        else if (constant) results = this.constants(ctx) ?? uncomputable(ctx);
         else if (known === undefined) unknown();
         else {
           const values = known(ctx);
@@ -195,16 +197,6 @@ class Importer {
     });
   }
 
-  /** A constant no rule here computes: harmless unless something uses it, and then that is what to report. */
-  private uncomputable(node: OnnxNode, unknown: () => never, known: boolean): Entry[] {
-    const madeBy = `${node.opType} "${node.name}"`;
-    const fail = (): never => {
-      if (!known) unknown();
-      throw new NodeProblem('ERR_UNSUPPORTED', `a constant is computed by ${madeBy}, which is not folded`, 'fold constants before exporting (onnx-simplifier)');
-    };
-    return node.outputs.map(() => ({ kind: 'constant', constant: { dims: [], tensor: fail, madeBy } }));
-  }
-
   private inputsOf(node: OnnxNode): (Input | undefined)[] | undefined {
     let poisoned = false;
     const inputs = node.inputs.map((name) => {
@@ -219,6 +211,16 @@ class Importer {
       return undefined;
     });
     return poisoned ? undefined : inputs;
+  }
+
+  /** Of a node whose data could not be computed: is its weight at least one? */
+  private checkWeight(node: OnnxNode): void {
+    if (node.domain !== '' || !WEIGHTED.has(node.opType)) return;
+    const [data, weight] = node.inputs.slice(0, 2).map((name) => this.entries.get(name));
+    const constants = [data, weight].filter((entry) => entry?.kind === 'constant');
+    if (constants.length === 0) throw new NodeProblem('ERR_UNSUPPORTED', ATTENTION, '');
+    const [constant] = constants as [Input & { kind: 'constant' }];
+    if (constant.constant.weight === undefined) throw computedWeight(constant.constant);
   }
 
   // ---- constants ------------------------------------------------------------------------------------------------
@@ -238,6 +240,7 @@ class Importer {
     const { node } = ctx;
     if (node.domain !== '') return undefined;
     if (node.opType === 'Constant') return [{ kind: 'constant', constant: this.constantNode(ctx) }];
+    if (ctx.inputs.some((input) => input?.kind === 'constant' && input.constant.uncomputable)) return undefined;
     const view = this.weightView(ctx);
     if (view !== undefined) return [{ kind: 'constant', constant: view }];
     const madeBy = `${node.opType} "${node.name}"`;
@@ -352,4 +355,15 @@ class Importer {
     }
     return seen;
   }
+}
+
+/** A constant no rule here computes: harmless unless something uses it, and then it is what to report. */
+function uncomputable(ctx: NodeContext): Entry[] {
+  const { node } = ctx;
+  const sources = ctx.inputs.flatMap((input) => (input?.kind === 'constant' && input.constant.uncomputable ? [input.constant] : []));
+  const madeBy = sources[0]?.madeBy ?? `${node.opType} "${node.name}"`;
+  const tensor = (): never => {
+    throw new NodeProblem('ERR_UNSUPPORTED', `it uses a constant computed by ${madeBy}, which is not folded`, 'fold constants before exporting (onnx-simplifier)');
+  };
+  return node.outputs.map(() => ({ kind: 'constant', constant: { dims: [], tensor, madeBy, uncomputable: true } }));
 }

@@ -176,6 +176,7 @@ const cases: readonly Case[] = [
   // ---- gates
   ...(['Sigmoid', 'HardSigmoid', 'Softplus', 'Exp', 'Erf', 'Abs'] as const).map((op) => ({ name: `x · ${op}`, x: image, nodes: [[op, ['x'], ['q']], ['Mul', ['q', 'x'], ['z']]] as const, last: 6 })),
   ...(['Sqrt', 'Log', 'Reciprocal'] as const).map((op) => ({ name: `x / ${op}`, x: image, positive: true, nodes: [[op, ['x'], ['q']], ['Div', ['x', 'q'], ['z']]] as const, last: 6 })),
+  ...(['ReduceL1', 'ReduceL2', 'ReduceSumSquare'] as const).map((op) => ({ name: `x / ${op}`, x: image, nodes: [[op, ['x'], ['q'], { axes: is(1, 2) }], ['Div', ['x', 'q'], ['z']]] as const, last: 6 })),
   { name: 'x · x^1.5', x: image, positive: true, nodes: [['Pow', ['x', 'p'], ['q']], ['Mul', ['x', 'q'], ['z']]], tensors: { p: scalar(1.5) }, last: 6 },
   { name: 'Softmax', x: image, nodes: [['Softmax', ['x'], ['q'], { axis: i(1) }], ['Mul', ['x', 'q'], ['z']]], last: 6 },
   { name: 'Softmax over the rest, opset 11', opset: 11, x: image, nodes: [['Softmax', ['x'], ['q'], { axis: i(2) }], ['Mul', ['x', 'q'], ['z']]], last: 6 },

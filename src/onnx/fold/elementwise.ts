@@ -126,6 +126,8 @@ export const ELEMENTWISE_FOLDS: Readonly<Record<string, Fold>> = {
   Sqrt: unary(Math.sqrt),
   Reciprocal: unary((x) => 1 / x),
   Exp: unary(Math.exp),
+  Sin: unary(Math.sin),
+  Cos: unary(Math.cos),
   Log: unary(Math.log),
   Relu: unary((x) => Math.max(x, 0)),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),

@@ -165,6 +165,21 @@ const nonZero: Fold = (ctx) => {
   return intTensor(rows.flat(), [x.dims.length, hits.length]);
 };
 
+/** Running sums along an axis; positions of embeddings and grids are made this way. */
+const cumSum: Fold = (ctx) => {
+  const x = operand(ctx);
+  const axis = axisOf(ctx, ctx.tensor(1, 'the axis').data[0] ?? 0, x.dims.length);
+  if (ctx.int('exclusive', 0) === 1 || ctx.int('reverse', 0) === 1) ctx.refuse('running sums that are exclusive or reversed', 'fold constants before exporting');
+  const out = emptyTensor(x.dims, x.dtype);
+  const step = stridesOf(x.dims)[axis] as number;
+  const size = x.dims[axis] as number;
+  x.data.forEach((value, i) => {
+    const first = Math.floor(i / step) % size === 0;
+    out.data[i] = value + (first ? 0 : (out.data[i - step] as number));
+  });
+  return out;
+};
+
 const same: Fold = (ctx) => operand(ctx);
 
 /** Operations on constants that only move elements. */
@@ -184,5 +199,6 @@ export const LAYOUT_FOLDS: Readonly<Record<string, Fold>> = {
   Tile: tile,
   ConstantOfShape: constantOfShape,
   Range: range,
+  CumSum: cumSum,
   NonZero: nonZero,
 };

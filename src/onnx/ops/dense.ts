@@ -3,8 +3,7 @@ import { type Tensor, broadcastDims, expandTensor, sizeOf } from '../../graph/te
 import type { NodeContext } from '../context.js';
 import { reshapeWeight, transposeWeight } from '../weight-view.js';
 import type { Converter, OpRow } from './converter.js';
-
-const ATTENTION = 'products of two activations (attention) have no path through them yet';
+import { ATTENTION } from './refused.js';
 
 /** Y = alpha · A · B + beta · C with the batch as A's rows. */
 const gemm: Converter = (ctx) => {

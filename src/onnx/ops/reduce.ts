@@ -36,6 +36,16 @@ const reduceSum = reduction((ctx, input, axes, shape) => {
   return ctx.emit({ kind: 'map', input, coefficient: 1, axes: maps, fill: 0 }, kept(shape, axes), suffix(ctx));
 });
 
+/** Norms are gates: a power of every element, summed, and for L2 the root of it. */
+function reduceNorm(fn: 'abs' | 'pow', root: boolean): Converter {
+  return reduction((ctx, input, axes, shape) => {
+    const powers = ctx.emit({ kind: 'unary', fn, input, alpha: fn === 'pow' ? 2 : 0, beta: 0 }, shape, '/powers');
+    const maps = axes.map((axis) => reduceMap(axis, shape[axis] as number));
+    const sum = ctx.emit({ kind: 'map', input: powers, coefficient: 1, axes: maps, fill: 0 }, kept(shape, axes), root ? '/sum' : suffix(ctx));
+    return root ? ctx.emit({ kind: 'unary', fn: 'sqrt', input: sum, alpha: 0, beta: 0 }, kept(shape, axes), suffix(ctx)) : sum;
+  });
+}
+
 const reduceMax = reduction((ctx, input, axes, shape) => {
   const maps = axes.map((axis) => reduceMap(axis, shape[axis] as number));
   return ctx.emit({ kind: 'max', input, axes: maps }, kept(shape, axes), suffix(ctx));
@@ -45,4 +55,7 @@ export const REDUCE_OPS: readonly OpRow[] = [
   { op: 'ReduceMean', since: 1, convert: reduceMean },
   { op: 'ReduceSum', since: 1, convert: reduceSum },
   { op: 'ReduceMax', since: 1, convert: reduceMax },
+  { op: 'ReduceL1', since: 1, convert: reduceNorm('abs', false) },
+  { op: 'ReduceL2', since: 1, convert: reduceNorm('pow', true) },
+  { op: 'ReduceSumSquare', since: 1, convert: reduceNorm('pow', false) },
 ];

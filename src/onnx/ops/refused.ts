@@ -3,6 +3,8 @@ const FLOAT_REMEDY = 'prune the float model, and quantise afterwards';
 const CONTROL_REMEDY = 'export with fixed shapes and without branches on data, or fold it with onnx-simplifier';
 const OUTPUT_REMEDY = 'cut the model before it, for example with onnx.utils.extract_model, or choose other outputs';
 
+export const ATTENTION = 'products of two activations (attention) have no path through them yet';
+
 interface Refusal {
   readonly reason: string;
   readonly remedy: string;
@@ -20,12 +22,12 @@ const REFUSED = new Map<string, Refusal>([
     FLOAT_REMEDY,
   ),
   ...rows('LSTM GRU RNN', 'recurrent layers use a weight many times on one path', 'prune the convolutional part alone'),
-  ...rows('Attention MultiHeadAttention Einsum', 'products of two activations (attention) have no path through them yet', OUTPUT_REMEDY),
+  ...rows('Attention MultiHeadAttention Einsum', ATTENTION, OUTPUT_REMEDY),
   ...rows('NonMaxSuppression TopK ArgMax ArgMin RoiAlign', 'it selects by value and has no path through it', OUTPUT_REMEDY),
   ...rows('LRN LpNormalization MeanVarianceNormalization', 'this normalisation is not one of those PX is defined for', 'replace it by BatchNorm or GroupNorm'),
   ...rows('Where Greater Less Equal Not And Or', 'it chooses by value; only constants can be chosen from', OUTPUT_REMEDY),
   ...rows('DeformConv GridSample AffineGrid', 'sampling positions that depend on the data', OUTPUT_REMEDY),
-  ...rows('ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare ReduceMin LpPool GlobalLpPool', 'this reduction is not linear in what it reduces', OUTPUT_REMEDY),
+  ...rows('ReduceLogSum ReduceLogSumExp ReduceProd ReduceMin LpPool GlobalLpPool', 'this reduction is not linear in what it reduces', OUTPUT_REMEDY),
   ...rows('Softsign ThresholdedRelu Shrink HardMax Sin Cos Sign Floor Ceil Round Mod', 'this function is not one of the activations or gates PX is defined for', 'replace it by a known activation'),
 ]);
 
