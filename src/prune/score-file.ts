@@ -22,7 +22,7 @@ export async function writeScores(
     micro_batch: String(Math.max(...result.microBatches)),
     samples: String(result.samples),
     data_digest: result.dataDigest,
-    backend: result.backend,
+    backend: result.backendDescription,
     log2_R: String(R),
     ...(Jfv2 !== undefined && { log2_Jfv2: String(Jfv2) }),
     ...(Jvt2 !== undefined && { log2_Jvt2: String(Jvt2) }),

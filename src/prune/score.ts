@@ -24,6 +24,8 @@ export interface ScoreResult {
   readonly dataDigest: string;
   /** The backend that computed it, e.g. "cpu avx2 (2 threads)". */
   readonly backend: string;
+  /** As far as the numbers depend on it, e.g. "cpu avx2". */
+  readonly backendDescription: string;
   readonly seconds: number;
 }
 
@@ -64,6 +66,7 @@ export async function runScore(
       microBatches: sizes,
       dataDigest,
       backend: program.backend,
+      backendDescription: scoreOptions.backend.description,
       seconds: (performance.now() - began) / 1000,
     };
   } finally {
