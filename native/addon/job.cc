@@ -6,9 +6,15 @@
 
 namespace px {
 
-Job::Job(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result, std::vector<Napi::ObjectReference> keep, std::function<void()> done)
-    : deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)), result_(std::move(result)), keep_(std::move(keep)), done_(std::move(done)) {
-  notify_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "path-exclusion", 0, 1);
+Job::Job(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result,
+         std::vector<Napi::ObjectReference> keep, std::function<void()> done)
+    : deferred_(Napi::Promise::Deferred::New(env)),
+      work_(std::move(work)),
+      result_(std::move(result)),
+      keep_(std::move(keep)),
+      done_(std::move(done)) {
+  notify_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                          "path-exclusion", 0, 1);
   thread_ = std::thread([this] {
     try {
       work_();

@@ -14,7 +14,8 @@ class Job {
  public:
   // `work` must not touch JavaScript; `result` makes the promise's value from what it left behind. `keep` stays alive until then.
   // `done` runs on the JavaScript thread before the promise settles.
-  Job(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result, std::vector<Napi::ObjectReference> keep, std::function<void()> done);
+  Job(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result,
+      std::vector<Napi::ObjectReference> keep, std::function<void()> done);
   ~Job();
   Napi::Promise promise() const { return deferred_.Promise(); }
   // Waits for the thread: for teardown, when the promise will never settle.

@@ -12,14 +12,18 @@ namespace {
 }
 
 Napi::Float32Array floats(Napi::Env env, const Napi::Value& v, size_t length, const char* what) {
-  if (!v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array || v.As<Napi::TypedArray>().ElementLength() != length)
-    fail(env, "ERR_OPTION", std::string(what) + ": a Float32Array of " + std::to_string(length) + " numbers expected");
+  if (!v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array ||
+      v.As<Napi::TypedArray>().ElementLength() != length)
+    fail(env, "ERR_OPTION",
+         std::string(what) + ": a Float32Array of " + std::to_string(length) + " numbers expected");
   return v.As<Napi::Float32Array>();
 }
 
 // One Float32Array per size; kept alive through `keep`.
-std::vector<float*> arrays(Napi::Env env, const Napi::Value& v, const std::vector<size_t>& sizes, const char* what, std::vector<Napi::ObjectReference>& keep) {
-  if (!v.IsArray() || v.As<Napi::Array>().Length() != sizes.size()) fail(env, "ERR_OPTION", std::string(what) + ": " + std::to_string(sizes.size()) + " arrays expected");
+std::vector<float*> arrays(Napi::Env env, const Napi::Value& v, const std::vector<size_t>& sizes,
+                           const char* what, std::vector<Napi::ObjectReference>& keep) {
+  if (!v.IsArray() || v.As<Napi::Array>().Length() != sizes.size())
+    fail(env, "ERR_OPTION", std::string(what) + ": " + std::to_string(sizes.size()) + " arrays expected");
   std::vector<float*> out;
   for (uint32_t i = 0; i < sizes.size(); ++i) {
     Napi::Float32Array a = floats(env, v.As<Napi::Array>().Get(i), sizes[i], what);
@@ -32,15 +36,18 @@ std::vector<float*> arrays(Napi::Env env, const Napi::Value& v, const std::vecto
 }  // namespace
 
 Napi::Function ProgramWrap::define(Napi::Env env) {
-  return DefineClass(env, "Program",
-                     {InstanceMethod("setMask", &ProgramWrap::set_mask), InstanceMethod("begin", &ProgramWrap::begin), InstanceMethod("push", &ProgramWrap::push),
-                      InstanceMethod("finish", &ProgramWrap::finish), InstanceMethod("abort", &ProgramWrap::abort), InstanceMethod("memory", &ProgramWrap::memory),
-                      InstanceMethod("dispose", &ProgramWrap::dispose), InstanceMethod("isa", &ProgramWrap::isa)});
+  return DefineClass(
+      env, "Program",
+      {InstanceMethod("setMask", &ProgramWrap::set_mask), InstanceMethod("begin", &ProgramWrap::begin),
+       InstanceMethod("push", &ProgramWrap::push), InstanceMethod("finish", &ProgramWrap::finish),
+       InstanceMethod("abort", &ProgramWrap::abort), InstanceMethod("memory", &ProgramWrap::memory),
+       InstanceMethod("dispose", &ProgramWrap::dispose), InstanceMethod("isa", &ProgramWrap::isa)});
 }
 
 ProgramWrap::ProgramWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramWrap>(info) {
   Napi::Env env = info.Env();
-  if (info.Length() < 3 || !info[0].IsTypedArray() || !info[1].IsArray() || !info[2].IsObject()) fail(env, "ERR_OPTION", "Program: (plan, weights, options) expected");
+  if (info.Length() < 3 || !info[0].IsTypedArray() || !info[1].IsArray() || !info[2].IsObject())
+    fail(env, "ERR_OPTION", "Program: (plan, weights, options) expected");
   const Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
   const Napi::Object o = info[2].As<Napi::Object>();
   ProgramOptions options;
@@ -54,7 +61,8 @@ ProgramWrap::ProgramWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Prog
     std::vector<size_t> sizes;
     for (const auto& p : plan.params) sizes.push_back(p.size);
     const std::vector<float*> data = arrays(env, info[1], sizes, "weights", weights_);
-    program_ = std::make_unique<Program>(std::move(plan), std::vector<const float*>(data.begin(), data.end()), options);
+    program_ = std::make_unique<Program>(std::move(plan), std::vector<const float*>(data.begin(), data.end()),
+                                         options);
   } catch (const Error& e) {
     fail(env, e.code(), e.what());
   } catch (const std::bad_alloc&) {
@@ -87,7 +95,9 @@ Program& ProgramWrap::idle(Napi::Env env) {
   return *program_;
 }
 
-Napi::Value ProgramWrap::start(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result, std::vector<Napi::ObjectReference> keep) {
+Napi::Value ProgramWrap::start(Napi::Env env, std::function<void()> work,
+                               std::function<Napi::Value(Napi::Env)> result,
+                               std::vector<Napi::ObjectReference> keep) {
   Ref();
   job_ = std::make_unique<Job>(env, std::move(work), std::move(result), std::move(keep), [this] {
     job_.reset();
@@ -99,7 +109,8 @@ Napi::Value ProgramWrap::start(Napi::Env env, std::function<void()> work, std::f
 
 Napi::Value ProgramWrap::set_mask(const Napi::CallbackInfo& info) {
   Program& program = idle(info.Env());
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) fail(info.Env(), "ERR_OPTION", "setMask: a Uint8Array expected");
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    fail(info.Env(), "ERR_OPTION", "setMask: a Uint8Array expected");
   const Napi::Uint8Array bits = info[1].As<Napi::Uint8Array>();
   try {
     program.set_mask(info[0].ToNumber().Uint32Value(), bits.Data(), bits.ElementLength());
@@ -133,7 +144,10 @@ Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
     y = arrays(env, info[2], sizes, "y", keep);
   }
   return start(
-      env, [&program, data, samples, y, wanted] { program.push(data, static_cast<int>(samples), wanted ? &y : nullptr); },
+      env,
+      [&program, data, samples, y, wanted] {
+        program.push(data, static_cast<int>(samples), wanted ? &y : nullptr);
+      },
       [](Napi::Env e) { return e.Undefined(); }, std::move(keep));
 }
 
@@ -189,6 +203,8 @@ void ProgramWrap::release() {
   weights_.clear();
 }
 
-Napi::Value ProgramWrap::isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), idle(info.Env()).isa()); }
+Napi::Value ProgramWrap::isa(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), idle(info.Env()).isa());
+}
 
 }  // namespace px

@@ -19,15 +19,16 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
  private:
   Napi::Value set_mask(const Napi::CallbackInfo& info);  // (param, bytes)
   Napi::Value begin(const Napi::CallbackInfo& info);     // (forwardOnly)
-  Napi::Value push(const Napi::CallbackInfo& info);      // (x, samples, y: Float32Array[] | null): Promise<void>
-  Napi::Value finish(const Napi::CallbackInfo& info);    // (scores, u): Promise<{R, Jfv2, Jvt2}>
+  Napi::Value push(const Napi::CallbackInfo& info);  // (x, samples, y: Float32Array[] | null): Promise<void>
+  Napi::Value finish(const Napi::CallbackInfo& info);  // (scores, u): Promise<{R, Jfv2, Jvt2}>
   Napi::Value abort(const Napi::CallbackInfo& info);
-  Napi::Value memory(const Napi::CallbackInfo& info);    // {current, peak}
+  Napi::Value memory(const Napi::CallbackInfo& info);  // {current, peak}
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value isa(const Napi::CallbackInfo& info);
 
   Program& idle(Napi::Env env);  // throws ERR_STATE when disposed or busy
-  Napi::Value start(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result, std::vector<Napi::ObjectReference> keep);
+  Napi::Value start(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result,
+                    std::vector<Napi::ObjectReference> keep);
   void stop();  // aborts a running job and waits for it
   void release();
   static void at_exit(ProgramWrap* self);

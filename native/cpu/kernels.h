@@ -27,19 +27,19 @@ struct ConvPoint {
 };
 
 struct ConvArgs {
-  const float* x;        // input, already at its group's first channel
-  ptrdiff_t x_channel;   // floats between input channels
-  int channels;          // C
+  const float* x;       // input, already at its group's first channel
+  ptrdiff_t x_channel;  // floats between input channels
+  int channels;         // C
   const Tap* taps;
   const ConvPoint* points;
   int point_count;
-  const float* w;        // packed [T][C][block], block = kConvBlock or 1
-  float* y;              // out, at the block's first channel
-  ptrdiff_t y_channel;   // floats between output channels
-  int rows;              // output channels to store, 1..block
-  const float* bias;     // `rows` values, or null
-  float scale;           // applied to the sum (a power of two for h, g and j; 1 for f)
-  float* max;            // in and out: largest value stored, or null
+  const float* w;       // packed [T][C][block], block = kConvBlock or 1
+  float* y;             // out, at the block's first channel
+  ptrdiff_t y_channel;  // floats between output channels
+  int rows;             // output channels to store, 1..block
+  const float* bias;    // `rows` values, or null
+  float scale;          // applied to the sum (a power of two for h, g and j; 1 for f)
+  float* max;           // in and out: largest value stored, or null
 };
 
 struct GradArgs {
@@ -54,18 +54,18 @@ struct GradArgs {
 
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.
 struct LeakyArgs {
-  const float* z;      // forward only
-  float* y;            // out, may be z
-  const float* c;      // companion (or upstream) in, or null
-  float* c_out;        // out, may be c
-  uint8_t* bits;       // one bit a float (z > 0), LSB first; written forward (or null), read by the adjoint
+  const float* z;  // forward only
+  float* y;        // out, may be z
+  const float* c;  // companion (or upstream) in, or null
+  float* c_out;    // out, may be c
+  uint8_t* bits;   // one bit a float (z > 0), LSB first; written forward (or null), read by the adjoint
   const float* slope;
   size_t slopes;
   size_t segment;
-  size_t first;        // the range's place in the tensor, in floats: a multiple of 8
+  size_t first;  // the range's place in the tensor, in floats: a multiple of 8
   size_t count;
-  float scale;         // applied to the companion
-  float* max;          // in and out: largest companion
+  float scale;  // applied to the companion
+  float* max;   // in and out: largest companion
 };
 
 // A smooth activation over a range; fn numbers px::Activation.
@@ -73,10 +73,10 @@ struct SmoothArgs {
   uint32_t fn;
   float alpha, beta;
   const float* z;
-  float* y;           // out, may be z
-  const float* c;     // companion in, or null
-  float* c_out;       // out, may be c
-  float* squares;     // out: a² for the adjoint, or null
+  float* y;        // out, may be z
+  const float* c;  // companion in, or null
+  float* c_out;    // out, may be c
+  float* squares;  // out: a² for the adjoint, or null
   size_t count;
   float scale;
   float* max;  // in and out: largest companion

@@ -2,7 +2,9 @@
 // One loop per function, so that the choice is made once and not per element. Single precision throughout.
 
 static inline float expm1_below(float z) { return z < 0 ? expm1f(z) : 0.0f; }
-static inline float sigmoid(float z) { return z >= 0 ? 1.0f / (1.0f + expf(-z)) : expf(z) / (1.0f + expf(z)); }
+static inline float sigmoid(float z) {
+  return z >= 0 ? 1.0f / (1.0f + expf(-z)) : expf(z) / (1.0f + expf(z));
+}
 static inline float softplus(float z) { return z > 20.0f ? z : log1pf(expf(z)); }
 
 template <typename Phi>
@@ -36,7 +38,9 @@ static void smooth(const SmoothArgs* a) {
     case 6:  // celu
       return smooth_loop(a, [=](float z) { return z < 0 ? alpha * expm1_below(z / alpha) : z; });
     case 7:  // gelu
-      return smooth_loop(a, [](float z) { return 0.5f * z * (z < 0 ? erfcf(-z * 0.70710678f) : 1.0f + erff(z * 0.70710678f)); });
+      return smooth_loop(a, [](float z) {
+        return 0.5f * z * (z < 0 ? erfcf(-z * 0.70710678f) : 1.0f + erff(z * 0.70710678f));
+      });
     case 8:  // gelu-tanh: 1 + tanh(t) = 2·sigmoid(2t)
       return smooth_loop(a, [](float z) { return z * sigmoid(1.59576912f * (z + 0.044715f * z * z * z)); });
     case 9:  // hard-swish

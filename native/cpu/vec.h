@@ -41,18 +41,24 @@ static inline v8 v8_load(const float* p) {
   return r;
 }
 static inline void v8_store(float* p, const v8& v) {
-  PX_EACH_PART *(vec*)(p + i * (PX_VEC_BYTES / 4)) = v.part[i];
+  PX_EACH_PART*(vec*)(p + i * (PX_VEC_BYTES / 4)) = v.part[i];
 }
 static inline v8 v8_zero() {
   const float none[8] = {0};
   return v8_load(none);
 }
 // acc += s * x
-static inline void v8_add_scaled(v8& acc, float s, const v8& x) { PX_EACH_PART acc.part[i] = acc.part[i] + s * x.part[i]; }
+static inline void v8_add_scaled(v8& acc, float s, const v8& x) {
+  PX_EACH_PART acc.part[i] = acc.part[i] + s * x.part[i];
+}
 // acc += a * b
-static inline void v8_add_product(v8& acc, const v8& a, const v8& b) { PX_EACH_PART acc.part[i] = acc.part[i] + a.part[i] * b.part[i]; }
+static inline void v8_add_product(v8& acc, const v8& a, const v8& b) {
+  PX_EACH_PART acc.part[i] = acc.part[i] + a.part[i] * b.part[i];
+}
 static inline void v8_add(v8& acc, const v8& a) { PX_EACH_PART acc.part[i] = acc.part[i] + a.part[i]; }
-static inline void v8_max(v8& acc, const v8& a) { PX_EACH_PART acc.part[i] = vec_max(a.part[i], acc.part[i]); }
+static inline void v8_max(v8& acc, const v8& a) {
+  PX_EACH_PART acc.part[i] = vec_max(a.part[i], acc.part[i]);
+}
 
 static inline float v8_largest(const v8& v) {
   float out[8];

@@ -23,9 +23,10 @@ void for_rows(Env& env, const View& v, size_t rows, Fn fn) {
     });
     return;
   }
-  for_ranges(env.threads, v.outer, std::max<size_t>(1, kGrainFloats / std::max<size_t>(1, v.inner * rows)), [&](size_t lo, size_t hi, size_t) {
-    for (size_t o = lo; o < hi; ++o) fn(o, size_t{0}, rows);
-  });
+  for_ranges(env.threads, v.outer, std::max<size_t>(1, kGrainFloats / std::max<size_t>(1, v.inner * rows)),
+             [&](size_t lo, size_t hi, size_t) {
+               for (size_t o = lo; o < hi; ++o) fn(o, size_t{0}, rows);
+             });
 }
 
 size_t widest(const AxisMap& m) {
@@ -56,7 +57,8 @@ AxisMap transposed(const AxisMap& a) {
   return t;
 }
 
-Value apply_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map, Value x, float scale, float fill, bool want_max) {
+Value apply_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map, Value x, float scale,
+                 float fill, bool want_max) {
   const View v(grid, shape, map.axis);
   Value y;
   y.exp = x.exp;
@@ -82,7 +84,8 @@ Value apply_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMa
   return y;
 }
 
-Chosen choose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map, Value f, Value companion, bool keep) {
+Chosen choose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map, Value f,
+                   Value companion, bool keep) {
   const View v(grid, shape, map.axis);
   const size_t n = v.outer * v.inner * map.out_size;
   const bool with = static_cast<bool>(companion.data);
@@ -96,9 +99,12 @@ Chosen choose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axis
   if (keep) out.choice = env.pool.acquire_bytes(narrow ? n : n * 4);
   SharedMax max;
   for_rows(env, v, map.out_size, [&](size_t o, size_t first, size_t rows) {
-    const size_t in = o * map.in_size * v.inner, at = (o * map.out_size + first) * v.inner, count = rows * v.inner;
+    const size_t in = o * map.in_size * v.inner, at = (o * map.out_size + first) * v.inner,
+                 count = rows * v.inner;
     std::vector<uint32_t> wide(keep && narrow ? count : 0);
-    uint32_t* choice = !keep ? nullptr : narrow ? wide.data() : reinterpret_cast<uint32_t*>(out.choice.get()) + at;
+    uint32_t* choice = !keep    ? nullptr
+                       : narrow ? wide.data()
+                                : reinterpret_cast<uint32_t*>(out.choice.get()) + at;
     const AxisMaxArgs a{f.data.get() + in,
                         out.f.data.get() + at,
                         with ? companion.data.get() + in : nullptr,
@@ -120,7 +126,8 @@ Chosen choose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axis
   return out;
 }
 
-Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map, const Buffer& choice, Value d) {
+Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map,
+                    const Buffer& choice, Value d) {
   const View v(grid, shape, map.axis);
   const bool narrow = widest(map) <= 256;
   const AxisMap back = transposed(map);
@@ -140,7 +147,8 @@ Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axi
         uint32_t entry = map.start[row];
         while (map.index[entry] != i) ++entry;
         const uint32_t wanted = entry - map.start[row];
-        for (size_t l = 0; l < v.inner; ++l) to[l] += (narrow ? bytes[at + l] : words[at + l]) == wanted ? d.data.get()[at + l] : 0.0f;
+        for (size_t l = 0; l < v.inner; ++l)
+          to[l] += (narrow ? bytes[at + l] : words[at + l]) == wanted ? d.data.get()[at + l] : 0.0f;
       }
       max.add(env.kernels.largest(to, v.inner));
     }

@@ -17,7 +17,8 @@ Broadcast::Broadcast(const std::vector<uint32_t>& in, const std::vector<uint32_t
     const std::pair<size_t, size_t> dim{out[i], d == 1 ? 0 : stride};
     if (out[i] == 1) continue;
     // Axes that are both spread, or both stepped through in one go, are one.
-    if (!dims_.empty() && (dims_.back().second == 0 ? dim.second == 0 : dims_.back().second == dim.first * dim.second)) {
+    if (!dims_.empty() &&
+        (dims_.back().second == 0 ? dim.second == 0 : dims_.back().second == dim.first * dim.second)) {
       dims_.back() = {dims_.back().first * dim.first, dim.second};
     } else {
       dims_.push_back(dim);
@@ -29,12 +30,14 @@ Buffer spread(Env& env, Grid grid, const Broadcast& b, size_t out_elements, cons
   if (b.same()) return x;
   Buffer y = env.pool.acquire(grid.floats(out_elements));
   const size_t lanes = grid.lanes;
-  for_ranges(env.threads, grid.blocks * out_elements, kGrainFloats / lanes, [&](size_t lo, size_t hi, size_t) {
-    for (size_t i = lo; i < hi; ++i) {
-      const size_t block = i / out_elements;
-      memcpy(y.get() + i * lanes, x.get() + (block * b.elements() + b.at(i % out_elements)) * lanes, lanes * sizeof(float));
-    }
-  });
+  for_ranges(
+      env.threads, grid.blocks * out_elements, kGrainFloats / lanes, [&](size_t lo, size_t hi, size_t) {
+        for (size_t i = lo; i < hi; ++i) {
+          const size_t block = i / out_elements;
+          memcpy(y.get() + i * lanes, x.get() + (block * b.elements() + b.at(i % out_elements)) * lanes,
+                 lanes * sizeof(float));
+        }
+      });
   return y;
 }
 

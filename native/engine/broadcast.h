@@ -23,7 +23,7 @@ class Broadcast {
 
  private:
   bool same_;
-  size_t elements_ = 1;                                // of the operand
+  size_t elements_ = 1;                          // of the operand
   std::vector<std::pair<size_t, size_t>> dims_;  // (size, stride), neighbouring axes merged
 };
 

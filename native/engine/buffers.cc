@@ -59,7 +59,8 @@ Buffer BufferPool::acquire(size_t floats) {
     try {
       block = static_cast<float*>(::operator new(bytes, std::align_val_t(kAlign)));
     } catch (const std::bad_alloc&) {
-      throw Error("ERR_MEMORY", "could not allocate " + std::to_string(bytes >> 20) + " MiB of working memory (" + std::to_string(s.held >> 20) +
+      throw Error("ERR_MEMORY", "could not allocate " + std::to_string(bytes >> 20) +
+                                    " MiB of working memory (" + std::to_string(s.held >> 20) +
                                     " MiB held); use a smaller --micro-batch or --size");
     }
     s.held += bytes;

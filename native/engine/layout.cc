@@ -8,17 +8,21 @@ void pack_samples(Env& env, Grid grid, size_t elements, const float* x, float* o
     for (size_t i = lo; i < hi; ++i) {
       const size_t block = i / elements, e = i % elements;
       const int filled = grid.filled(static_cast<int>(block));
-      for (int l = 0; l < grid.lanes; ++l) out[i * lanes + l] = x[(block * lanes + std::min(l, filled - 1)) * elements + e];
+      for (int l = 0; l < grid.lanes; ++l)
+        out[i * lanes + l] = x[(block * lanes + std::min(l, filled - 1)) * elements + e];
     }
   });
 }
 
 void unpack_samples(Env& env, Grid grid, size_t elements, const float* in, float* y) {
   const size_t lanes = grid.lanes;
-  for_ranges(env.threads, static_cast<size_t>(grid.samples), std::max<size_t>(1, kGrainFloats / std::max<size_t>(1, elements)), [&](size_t lo, size_t hi, size_t) {
-    for (size_t s = lo; s < hi; ++s)
-      for (size_t e = 0; e < elements; ++e) y[s * elements + e] = in[(s / lanes * elements + e) * lanes + s % lanes];
-  });
+  for_ranges(env.threads, static_cast<size_t>(grid.samples),
+             std::max<size_t>(1, kGrainFloats / std::max<size_t>(1, elements)),
+             [&](size_t lo, size_t hi, size_t) {
+               for (size_t s = lo; s < hi; ++s)
+                 for (size_t e = 0; e < elements; ++e)
+                   y[s * elements + e] = in[(s / lanes * elements + e) * lanes + s % lanes];
+             });
 }
 
 Value squared_input(Env& env, Grid grid, size_t elements, const Value& x) {
@@ -69,7 +73,8 @@ double sum_samples(Env& env, Grid grid, size_t elements, const Value& x) {
   std::vector<double> parts((all + grain - 1) / grain, 0.0);
   for_ranges(env.threads, all, grain, [&](size_t lo, size_t hi, size_t t) {
     for (size_t i = lo; i < hi; ++i)
-      for (int l = 0; l < grid.filled(static_cast<int>(i / elements)); ++l) parts[t] += x.data.get()[i * lanes + l];
+      for (int l = 0; l < grid.filled(static_cast<int>(i / elements)); ++l)
+        parts[t] += x.data.get()[i * lanes + l];
   });
   double sum = 0.0;
   for (double p : parts) sum += p;

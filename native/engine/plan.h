@@ -10,16 +10,54 @@ namespace px {
 
 enum class Kind : uint32_t { linear, fixed, gate, norm, sum, view, f_only };
 enum class Op : uint32_t {
-  conv, conv_transpose, dense,                      // linear
-  fixed,                                            // fixed
-  activation, max, product,                         // gate
-  affine, batch_norm, layer_norm, group_norm,       // norm
-  add, concat, tail_product,                        // sum
-  reshape, transpose,                               // view
-  unary, binary, softmax,                           // f-only
+  conv,
+  conv_transpose,
+  dense,  // linear
+  fixed,  // fixed
+  activation,
+  max,
+  product,  // gate
+  affine,
+  batch_norm,
+  layer_norm,
+  group_norm,  // norm
+  add,
+  concat,
+  tail_product,  // sum
+  reshape,
+  transpose,  // view
+  unary,
+  binary,
+  softmax,  // f-only
 };
-enum class Activation : uint32_t { relu, leaky_relu, prelu, clip, elu, selu, celu, gelu, gelu_tanh, hard_swish, silu, mish, tanh };
-enum class Unary : uint32_t { sigmoid, hard_sigmoid, erf, softplus, exp, log, sqrt, reciprocal, neg, abs, pow };
+enum class Activation : uint32_t {
+  relu,
+  leaky_relu,
+  prelu,
+  clip,
+  elu,
+  selu,
+  celu,
+  gelu,
+  gelu_tanh,
+  hard_swish,
+  silu,
+  mish,
+  tanh
+};
+enum class Unary : uint32_t {
+  sigmoid,
+  hard_sigmoid,
+  erf,
+  softplus,
+  exp,
+  log,
+  sqrt,
+  reciprocal,
+  neg,
+  abs,
+  pow
+};
 enum class Binary : uint32_t { add, sub, mul, div, min, max };
 
 struct Operand {
@@ -60,15 +98,17 @@ struct PlanStep {
   // fixed, max, sums, views, softmax
   float coefficient = 1.0f, fill = 0.0f;
   std::vector<AxisMap> axes;
-  std::vector<int32_t> ints;  // add: signs; concat: input positions, -1 for the next constant; transpose: perm
-  uint32_t axis = 0;          // concat, softmax; layer norm: number of trailing axes; group norm: groups
-  bool flag = false;          // product, tail product: divide; binary: constant first; softmax: log
-  uint32_t function = 0;      // Activation, Unary or Binary
+  std::vector<int32_t>
+      ints;               // add: signs; concat: input positions, -1 for the next constant; transpose: perm
+  uint32_t axis = 0;      // concat, softmax; layer norm: number of trailing axes; group norm: groups
+  bool flag = false;      // product, tail product: divide; binary: constant first; softmax: log
+  uint32_t function = 0;  // Activation, Unary or Binary
   float beta = 0.0f;
   float epsilon = 0.0f;
   // Constants in the order the wire gives them: bias; slope; scale, shift; scale, bias, mean, variance; concat parts; binary constant.
   std::vector<Operand> operands;
-  uint32_t present = 0;  // bit i: the i-th optional operand is there (affine: scale, shift; linear: bias; layer norm: scale, bias)
+  uint32_t present =
+      0;  // bit i: the i-th optional operand is there (affine: scale, shift; linear: bias; layer norm: scale, bias)
 };
 
 struct PlanValue {

@@ -7,18 +7,37 @@ namespace px {
 
 StepPtr make_step(const Plan& plan, const PlanStep& s, const Weights& weights) {
   switch (s.op) {
-    case Op::conv: case Op::conv_transpose: case Op::dense: return make_linear(plan, s, weights);
-    case Op::fixed: return make_fixed(plan, s);
-    case Op::activation: return make_activation(plan, s);
-    case Op::max: return make_max(plan, s);
-    case Op::product: return make_product(plan, s);
-    case Op::affine: return make_affine(plan, s);
-    case Op::batch_norm: return make_batch_norm(plan, s);
-    case Op::layer_norm: case Op::group_norm: return make_sample_norm(plan, s);
-    case Op::add: case Op::tail_product: return make_sum(plan, s);
-    case Op::concat: return make_concat(plan, s);
-    case Op::reshape: case Op::transpose: return make_view(plan, s);
-    case Op::unary: case Op::binary: case Op::softmax: return make_f_only(plan, s);
+    case Op::conv:
+    case Op::conv_transpose:
+    case Op::dense:
+      return make_linear(plan, s, weights);
+    case Op::fixed:
+      return make_fixed(plan, s);
+    case Op::activation:
+      return make_activation(plan, s);
+    case Op::max:
+      return make_max(plan, s);
+    case Op::product:
+      return make_product(plan, s);
+    case Op::affine:
+      return make_affine(plan, s);
+    case Op::batch_norm:
+      return make_batch_norm(plan, s);
+    case Op::layer_norm:
+    case Op::group_norm:
+      return make_sample_norm(plan, s);
+    case Op::add:
+    case Op::tail_product:
+      return make_sum(plan, s);
+    case Op::concat:
+      return make_concat(plan, s);
+    case Op::reshape:
+    case Op::transpose:
+      return make_view(plan, s);
+    case Op::unary:
+    case Op::binary:
+    case Op::softmax:
+      return make_f_only(plan, s);
   }
   throw Error("ERR_BACKEND", "malformed plan: unknown step '" + s.name + "'");
 }
@@ -45,7 +64,8 @@ void Program::count_readers() {
       ++f_readers_[s.inputs[i]];
       const bool gate = s.op == Op::product && i == 1;
       if (signal && !gate) {
-        if (!plan_.values[s.inputs[i]].signal) throw Error("ERR_BACKEND", "malformed plan: step '" + s.name + "' makes a signal of a gate");
+        if (!plan_.values[s.inputs[i]].signal)
+          throw Error("ERR_BACKEND", "malformed plan: step '" + s.name + "' makes a signal of a gate");
         ++signal_readers_[s.inputs[i]];
       }
     }
@@ -187,7 +207,8 @@ void Program::add_joint(DataPass& pass) {
   walk.columns = 1;
   walk.up[0].assign(plan_.values.size(), Value());
   for (uint32_t id : plan_.outputs)
-    if (plan_.values[id].signal) walk.add_up(env_, 0, id, constant(env_, pass.grid, plan_.values[id].size, 1.0f));
+    if (plan_.values[id].signal)
+      walk.add_up(env_, 0, id, constant(env_, pass.grid, plan_.values[id].size, 1.0f));
   back(walk);
 }
 
@@ -259,7 +280,8 @@ Log2Scalars Program::finish_px(const RoundOutput& out) {
   back(walk);
   scores(out.scores, R.sum, R.exp);
   for (size_t k = 0; k < outputs_.size(); ++k)
-    for (size_t e = 0; e < outputs_[k].u.size(); ++e) out.u[k][e] = largest > 0.0 ? static_cast<float>(outputs_[k].u[e] / largest) : 0.0f;
+    for (size_t e = 0; e < outputs_[k].u.size(); ++e)
+      out.u[k][e] = largest > 0.0 ? static_cast<float>(outputs_[k].u[e] / largest) : 0.0f;
   return {R.log2(), jfv2.log2(), gradients_->total().log2()};
 }
 
@@ -281,7 +303,9 @@ void Program::scores(const std::vector<float*>& out, double R, int R_exp) {
       for (size_t i = lo; i < hi; ++i) {
         const double t = theta[i] * shift;
         s[i] = Weights::bit(mask, i) ? static_cast<float>(t * t * gradient[i] * factor) : 0.0f;
-        if (!std::isfinite(s[i])) throw Error("ERR_NUMERIC", "a score of parameter " + std::to_string(p) + " is not finite; check the weights for NaN or infinity");
+        if (!std::isfinite(s[i]))
+          throw Error("ERR_NUMERIC", "a score of parameter " + std::to_string(p) +
+                                         " is not finite; check the weights for NaN or infinity");
       }
     });
   }

@@ -8,8 +8,8 @@
 namespace px {
 
 struct ProgramOptions {
-  bool joint = false;             // px-joint instead of px
-  bool batch_statistics = true;   // norm = batch instead of running
+  bool joint = false;            // px-joint instead of px
+  bool batch_statistics = true;  // norm = batch instead of running
   int threads = 1;
   const char* isa_limit = nullptr;  // see pick_kernels
 };

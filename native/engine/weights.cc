@@ -7,7 +7,8 @@
 namespace px {
 
 Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::move(data)) {
-  if (data_.size() != plan.params.size()) throw Error("ERR_BACKEND", "one array of weights per parameter expected");
+  if (data_.size() != plan.params.size())
+    throw Error("ERR_BACKEND", "one array of weights per parameter expected");
   for (size_t i = 0; i < data_.size(); ++i) {
     const size_t n = plan.params[i].size;
     masks_.emplace_back((n + 7) / 8, 0xff);
@@ -18,7 +19,8 @@ Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::
 }
 
 void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
-  if (param >= masks_.size() || bytes != masks_[param].size()) throw Error("ERR_BACKEND", "a mask's length does not fit its parameter");
+  if (param >= masks_.size() || bytes != masks_[param].size())
+    throw Error("ERR_BACKEND", "a mask's length does not fit its parameter");
   memcpy(masks_[param].data(), bits, bytes);
 }
 

@@ -48,7 +48,9 @@ class Reader {
     return s;
   }
   bool done() const { return left_ == 0; }
-  [[noreturn]] static void bad(const std::string& why) { throw Error("ERR_BACKEND", "malformed plan: " + why); }
+  [[noreturn]] static void bad(const std::string& why) {
+    throw Error("ERR_BACKEND", "malformed plan: " + why);
+  }
 
  private:
   void take(void* out, size_t n) {

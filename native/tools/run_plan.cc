@@ -90,7 +90,8 @@ int run(int argc, char** argv) {
   }
 
   px::Program program(std::move(plan), borrowed, options);
-  for (size_t i = 0; i < masks.size(); ++i) program.set_mask(static_cast<uint32_t>(i), masks[i].data(), masks[i].size());
+  for (size_t i = 0; i < masks.size(); ++i)
+    program.set_mask(static_cast<uint32_t>(i), masks[i].data(), masks[i].size());
   px::Log2Scalars log2;
   for (int r = 0; r < repeat; ++r) {
     const auto start = std::chrono::steady_clock::now();
@@ -98,7 +99,8 @@ int run(int argc, char** argv) {
     for (auto& b : batches) program.push(b.second.data(), b.first, nullptr);
     log2 = program.finish(out);
     const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    fprintf(stderr, "round %d: %.3f s, peak %zu MiB, %s\n", r + 1, s, program.peak_bytes() >> 20, program.isa());
+    fprintf(stderr, "round %d: %.3f s, peak %zu MiB, %s\n", r + 1, s, program.peak_bytes() >> 20,
+            program.isa());
   }
   printf("log2_R %.9g\n", log2.R);
   for (const auto& s : scores) {

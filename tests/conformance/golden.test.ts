@@ -4,7 +4,15 @@ import { splitMicroBatches } from '../../src/io/data/micro-batch.js';
 import { loadModel } from '../../src/plan/load.js';
 import { packMask } from '../../src/prune/masks.js';
 import { backends } from '../support/backends.js';
-import { compareScores, goldenCases, goldenExpected, goldenMasks, goldenTensors, METHODS, tolerance } from '../support/golden.js';
+import {
+  compareScores,
+  goldenCases,
+  goldenExpected,
+  goldenMasks,
+  goldenTensors,
+  METHODS,
+  tolerance,
+} from '../support/golden.js';
 
 /** Every golden case, both methods, every statistics it has, on every backend present. */
 for (const candidate of await backends()) {
@@ -19,7 +27,13 @@ for (const candidate of await backends()) {
   });
 }
 
-async function check(backend: Backend, name: string, path: string, variant: string, method: (typeof METHODS)[number]): Promise<void> {
+async function check(
+  backend: Backend,
+  name: string,
+  path: string,
+  variant: string,
+  method: (typeof METHODS)[number],
+): Promise<void> {
   const expected = goldenExpected(name, variant);
   const tensors = await goldenTensors(name, `expected${variant}.safetensors`);
   const x = (await goldenTensors(name, 'input.safetensors')).get('x') as Float32Array;
@@ -31,7 +45,8 @@ async function check(backend: Backend, name: string, path: string, variant: stri
 
   const program = await backend.compile(plan, weights, { method, norm: expected.norm, threads: 2 });
   try {
-    if (masks) program.setMasks(plan.params.map((p) => packMask(masks.get(p.name) ?? new Uint8Array(p.size).fill(1))));
+    if (masks)
+      program.setMasks(plan.params.map((p) => packMask(masks.get(p.name) ?? new Uint8Array(p.size).fill(1))));
     program.begin({ outputs: true });
     const size = inputShape.reduce((a, b) => a * b, 1);
     const samples = x.length / size;
@@ -46,7 +61,11 @@ async function check(backend: Backend, name: string, path: string, variant: stri
     const result = await program.finish();
 
     const wrong = plan.params.flatMap((p, i) =>
-      compareScores(result.scores[i] ?? new Float32Array(), tensors.get(`${method}/${p.name}`) ?? new Float32Array(), tolerance(name)).map((w) => `${p.name}: ${w}`),
+      compareScores(
+        result.scores[i] ?? new Float32Array(),
+        tensors.get(`${method}/${p.name}`) ?? new Float32Array(),
+        tolerance(name),
+      ).map((w) => `${p.name}: ${w}`),
     );
     expect(wrong).toEqual([]);
 
@@ -60,7 +79,12 @@ async function check(backend: Backend, name: string, path: string, variant: stri
       });
     }
     const y = tensors.get('y') as Float32Array;
-    closeTo(joined(outputs, parts), y, y.reduce((a, b) => Math.max(a, Math.abs(b)), 0), 'y');
+    closeTo(
+      joined(outputs, parts),
+      y,
+      y.reduce((a, b) => Math.max(a, Math.abs(b)), 0),
+      'y',
+    );
   } finally {
     program.dispose();
   }
@@ -68,7 +92,11 @@ async function check(backend: Backend, name: string, path: string, variant: stri
 
 function near(actual: number | undefined, expected: number | null | undefined, what: string): void {
   if (expected === null || expected === undefined) expect(actual, what).toBe(Number.NEGATIVE_INFINITY);
-  else expect(Math.abs((actual ?? Number.NaN) - expected), `${what}: ${actual}, expected ${expected}`).toBeLessThanOrEqual(1e-4);
+  else
+    expect(
+      Math.abs((actual ?? Number.NaN) - expected),
+      `${what}: ${actual}, expected ${expected}`,
+    ).toBeLessThanOrEqual(1e-4);
 }
 
 function closeTo(actual: Float32Array, expected: Float32Array, largest: number, what: string): void {
@@ -86,7 +114,8 @@ function joined(batches: readonly (readonly Float32Array[])[], parts: readonly n
   const all: number[] = [];
   batches.forEach((outputs, b) => {
     const n = parts[b] ?? 1;
-    for (let s = 0; s < n; ++s) for (const o of outputs) all.push(...o.subarray((s * o.length) / n, ((s + 1) * o.length) / n));
+    for (let s = 0; s < n; ++s)
+      for (const o of outputs) all.push(...o.subarray((s * o.length) / n, ((s + 1) * o.length) / n));
   });
   return Float32Array.from(all);
 }

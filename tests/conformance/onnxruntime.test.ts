@@ -34,7 +34,12 @@ describe.each(goldenCases())('$name', ({ name, model: path }) => {
     const samples = x.length / inputShape.reduce((a, b) => a * b, 1);
     const given = await goldenMasks(name);
     const random = randomStream(17);
-    const masks = new Map(plan.params.map((p) => [p.name, packMask(given?.get(p.name) ?? Uint8Array.from({ length: p.size }, () => (random() > -0.4 ? 1 : 0)))]));
+    const masks = new Map(
+      plan.params.map((p) => [
+        p.name,
+        packMask(given?.get(p.name) ?? Uint8Array.from({ length: p.size }, () => (random() > -0.4 ? 1 : 0))),
+      ]),
+    );
 
     const program = await cpuBackend().compile(plan, weights, { method: 'px', norm: 'running' });
     program.setMasks(plan.params.map((p) => masks.get(p.name) as Uint8Array));

@@ -34,8 +34,17 @@ function samples(net: Network, n: number): Float32Array {
   return Float32Array.from({ length: n * net.size }, () => net.random());
 }
 
-async function score(net: Network, x: Float32Array, options: Partial<CompileOptions> & { masks?: Uint8Array[]; batch?: number } = {}): Promise<RoundResult> {
-  const program = await cpuBackend().compile(net.plan, net.weights, { method: 'px', norm: 'running', threads: 2, ...options });
+async function score(
+  net: Network,
+  x: Float32Array,
+  options: Partial<CompileOptions> & { masks?: Uint8Array[]; batch?: number } = {},
+): Promise<RoundResult> {
+  const program = await cpuBackend().compile(net.plan, net.weights, {
+    method: 'px',
+    norm: 'running',
+    threads: 2,
+    ...options,
+  });
   try {
     if (options.masks) program.setMasks(options.masks.map((m) => packMask(m)));
     program.begin();
@@ -56,7 +65,9 @@ function expectClose(a: RoundResult, b: RoundResult, relative: number): void {
   a.scores.forEach((s, i) => {
     const largest = s.reduce((p, q) => Math.max(p, q), 0);
     s.forEach((v, j) => {
-      expect(Math.abs(v - (b.scores[i]?.[j] ?? Number.NaN))).toBeLessThanOrEqual(relative * v + 1e-7 * largest);
+      expect(Math.abs(v - (b.scores[i]?.[j] ?? Number.NaN))).toBeLessThanOrEqual(
+        relative * v + 1e-7 * largest,
+      );
     });
   });
 }
@@ -73,22 +84,30 @@ describe.each(['px', 'px-joint'] as const)('%s', (method) => {
     }
   });
 
-  it.each(SEEDS)('does not change when a layer is scaled up and the next one down (seed %i)', async (seed) => {
-    const random = randomStream(seed);
-    const m = new PlanMaker([3, 6, 6], random);
-    m.output(m.dense(m.flatten(m.conv(m.leaky(m.conv(0, 5, { pad: 1, bias: true }), 0.2), 4, { kernel: 2, stride: 2 })), 3));
-    const net: Network = { plan: m.plan(), weights: m.weights, random, size: 108 };
-    const x = samples(net, 6);
-    const before = await score(net, x, { method });
-    const factor = 4096; // a power of two: nothing but the exponents may move
-    net.weights[0] = (net.weights[0] as Float32Array).map((v) => v * factor);
-    const bias = net.plan.steps[0]?.kind === 'linear' ? net.plan.steps[0].bias : undefined;
-    bias?.forEach((v, i) => {
-      bias[i] = v * factor;
-    });
-    net.weights[1] = (net.weights[1] as Float32Array).map((v) => v / factor);
-    expectClose(before, await score(net, x, { method }), 1e-5);
-  });
+  it.each(SEEDS)(
+    'does not change when a layer is scaled up and the next one down (seed %i)',
+    async (seed) => {
+      const random = randomStream(seed);
+      const m = new PlanMaker([3, 6, 6], random);
+      m.output(
+        m.dense(
+          m.flatten(m.conv(m.leaky(m.conv(0, 5, { pad: 1, bias: true }), 0.2), 4, { kernel: 2, stride: 2 })),
+          3,
+        ),
+      );
+      const net: Network = { plan: m.plan(), weights: m.weights, random, size: 108 };
+      const x = samples(net, 6);
+      const before = await score(net, x, { method });
+      const factor = 4096; // a power of two: nothing but the exponents may move
+      net.weights[0] = (net.weights[0] as Float32Array).map((v) => v * factor);
+      const bias = net.plan.steps[0]?.kind === 'linear' ? net.plan.steps[0].bias : undefined;
+      bias?.forEach((v, i) => {
+        bias[i] = v * factor;
+      });
+      net.weights[1] = (net.weights[1] as Float32Array).map((v) => v / factor);
+      expectClose(before, await score(net, x, { method }), 1e-5);
+    },
+  );
 
   it.each([1e-25, 1e25])('survives weights of size %f', async (scale) => {
     const net = network(5);
@@ -112,12 +131,21 @@ describe.each(['px', 'px-joint'] as const)('%s', (method) => {
     const x = samples(net, 5);
     const before = await score(net, x, { method });
     const order = [3, 1, 5, 0, 2, 4];
-    const rows = (v: Float32Array) => Float32Array.from(order.flatMap((c) => [...v.subarray(c * 18, c * 18 + 18)]));
-    const columns = (v: Float32Array) => Float32Array.from([0, 1].flatMap((o) => order.map((c) => v[o * 6 + c] ?? 0)));
+    const rows = (v: Float32Array) =>
+      Float32Array.from(order.flatMap((c) => [...v.subarray(c * 18, c * 18 + 18)]));
+    const columns = (v: Float32Array) =>
+      Float32Array.from([0, 1].flatMap((o) => order.map((c) => v[o * 6 + c] ?? 0)));
     net.weights[0] = rows(net.weights[0] as Float32Array);
     net.weights[1] = columns(net.weights[1] as Float32Array);
     const after = await score(net, x, { method });
-    const expected = { ...before, scores: [rows(before.scores[0] as Float32Array), columns(before.scores[1] as Float32Array), before.scores[2] as Float32Array] };
+    const expected = {
+      ...before,
+      scores: [
+        rows(before.scores[0] as Float32Array),
+        columns(before.scores[1] as Float32Array),
+        before.scores[2] as Float32Array,
+      ],
+    };
     expectClose(expected, after, 1e-5);
   });
 
@@ -135,7 +163,9 @@ describe.each(['px', 'px-joint'] as const)('%s', (method) => {
   it.each(SEEDS)('masked weights score 0, a cut network scores nothing (seed %i)', async (seed) => {
     const net = network(seed, { norm: true, slope: 0.1 });
     const x = samples(net, 4);
-    const masks = net.plan.params.map((p) => Uint8Array.from({ length: p.size }, () => (net.random() > 0 ? 1 : 0)));
+    const masks = net.plan.params.map((p) =>
+      Uint8Array.from({ length: p.size }, () => (net.random() > 0 ? 1 : 0)),
+    );
     const { scores } = await score(net, x, { method, masks, norm: 'batch' });
     masks.forEach((mask, i) => {
       mask.forEach((kept, j) => {
@@ -153,7 +183,8 @@ describe.each(['px', 'px-joint'] as const)('%s', (method) => {
     for (const n of [2, 8, 33]) {
       const x = samples(net, n);
       const one = await score(net, x, { method, norm: 'batch', threads: 1 });
-      for (const threads of [2, 3]) expect(await score(net, x, { method, norm: 'batch', threads })).toEqual(one);
+      for (const threads of [2, 3])
+        expect(await score(net, x, { method, norm: 'batch', threads })).toEqual(one);
     }
   });
 
@@ -172,7 +203,11 @@ it('u and log2 R add over shards of the data under running statistics', async ()
   const net = network(11, { norm: true });
   const x = samples(net, 12);
   const half = x.length / 2;
-  const [a, b, whole] = await Promise.all([score(net, x.subarray(0, half)), score(net, x.subarray(half)), score(net, x)]);
+  const [a, b, whole] = await Promise.all([
+    score(net, x.subarray(0, half)),
+    score(net, x.subarray(half)),
+    score(net, x),
+  ]);
   expect(Math.log2(2 ** a.log2.R + 2 ** b.log2.R)).toBeCloseTo(whole.log2.R, 4);
   expect(Math.log2(2 ** (a.log2.Jfv2 ?? 0) + 2 ** (b.log2.Jfv2 ?? 0))).toBeCloseTo(whole.log2.Jfv2 ?? 0, 4);
 });

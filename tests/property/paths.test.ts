@@ -17,14 +17,25 @@ const NETWORKS: Record<string, (m: PlanMaker) => void> = {
   },
   'pools and norms': (m) => {
     const a = m.leaky(m.batchNorm(m.conv(0, 3, { pad: 1 })), 0);
-    m.output(m.dense(m.flatten(m.averagePool(m.leaky(m.conv(m.maxPool(a, 2), 2, { kernel: 1 }), 0.1), 2, -3)), 2));
+    m.output(
+      m.dense(m.flatten(m.averagePool(m.leaky(m.conv(m.maxPool(a, 2), 2, { kernel: 1 }), 0.1), 2, -3)), 2),
+    );
   },
   'groups, dilation, transposed': (m) => {
     const a = m.leaky(m.conv(0, 4, { groups: 2, dilation: 2, pad: 2 }), 0);
-    m.output(m.conv(m.conv(a, 4, { kernel: 2, stride: 2, groups: 2, transposed: true, bias: true }), 2, { kernel: 2, stride: 2 }));
+    m.output(
+      m.conv(m.conv(a, 4, { kernel: 2, stride: 2, groups: 2, transposed: true, bias: true }), 2, {
+        kernel: 2,
+        stride: 2,
+      }),
+    );
   },
   'depthwise, learned scale, two outputs': (m) => {
-    const a = m.affine(m.conv(0, 2, { pad: 1, groups: 2 }), { shape: [2, 1, 1], data: m.floats(2) }, { shape: [], data: m.floats(1) });
+    const a = m.affine(
+      m.conv(0, 2, { pad: 1, groups: 2 }),
+      { shape: [2, 1, 1], data: m.floats(2) },
+      { shape: [], data: m.floats(1) },
+    );
     m.output(m.conv(m.leaky(a, 0), 1, { kernel: 4 }));
     m.output(m.dense(m.transpose(a, [1, 2, 0]), 2));
   },
@@ -47,7 +58,9 @@ describe.each(Object.keys(NETWORKS))('%s', (name) => {
     NETWORKS[name]?.(m);
     const plan = m.plan();
     const dense = seed % 2 === 1;
-    const masks = plan.params.map((p) => Uint8Array.from({ length: p.size }, () => (dense || random() > -0.2 ? 1 : 0)));
+    const masks = plan.params.map((p) =>
+      Uint8Array.from({ length: p.size }, () => (dense || random() > -0.2 ? 1 : 0)),
+    );
     const x = m.floats(samples * 32);
     const truth = enumeratePaths(plan, m.weights, masks, x, samples);
     for (const method of ['px', 'px-joint'] as const) {
@@ -61,7 +74,10 @@ describe.each(Object.keys(NETWORKS))('%s', (name) => {
       expected.forEach((scores, i) => {
         const largest = scores.reduce((a, b) => Math.max(a, b), 0);
         scores.forEach((s, j) => {
-          expect(Math.abs((result.scores[i]?.[j] ?? Number.NaN) - s), `${method} ${plan.params[i]?.name}[${j}] of ${s}`).toBeLessThanOrEqual(1e-5 * s + 1e-9 * largest);
+          expect(
+            Math.abs((result.scores[i]?.[j] ?? Number.NaN) - s),
+            `${method} ${plan.params[i]?.name}[${j}] of ${s}`,
+          ).toBeLessThanOrEqual(1e-5 * s + 1e-9 * largest);
         });
       });
       expect(result.log2.R).toBeCloseTo(method === 'px' ? truth.log2.R : truth.log2.joint, 4);

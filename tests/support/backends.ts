@@ -13,7 +13,8 @@ export async function backends(): Promise<Candidate[]> {
   const found = [await attempt('cpu', async () => cpuBackend())];
   for (const name of required) {
     const candidate = found.find((c) => c.name === name);
-    if (!candidate?.backend) throw new Error(`PX_REQUIRE names "${name}": ${candidate?.missing ?? 'there is no such backend'}`);
+    if (!candidate?.backend)
+      throw new Error(`PX_REQUIRE names "${name}": ${candidate?.missing ?? 'there is no such backend'}`);
   }
   return found;
 }

@@ -43,7 +43,8 @@ export function enumeratePaths(
   const n = size(plan.input);
   const px = plan.params.map((p) => new Float64Array(p.size));
   const joint = plan.params.map((p) => new Float64Array(p.size));
-  const theta = (param: number, index: number) => (masks[param]?.[index] ? (weights[param]?.[index] ?? 0) : 0);
+  const theta = (param: number, index: number) =>
+    masks[param]?.[index] ? (weights[param]?.[index] ?? 0) : 0;
   const u = plan.outputs.map((o) => new Float64Array(size(o.value)));
   const y: Float64Array[] = plan.outputs.map((o) => new Float64Array(samples * size(o.value)));
   let jointR = 0;
@@ -81,7 +82,12 @@ export function enumeratePaths(
   for (const s of px) for (let i = 0; i < s.length; ++i) s[i] = (s[i] ?? 0) / R;
   for (const s of joint) for (let i = 0; i < s.length; ++i) s[i] = (s[i] ?? 0) / jointR;
   const Jfv2 = u.reduce((a, b) => a + b.reduce((p, q) => p + q, 0), 0);
-  return { px, joint, log2: { R: Math.log2(R), Jfv2: Math.log2(Jfv2), Jvt2: Math.log2(jvt2), joint: Math.log2(jointR) }, y };
+  return {
+    px,
+    joint,
+    log2: { R: Math.log2(R), Jfv2: Math.log2(Jfv2), Jvt2: Math.log2(jvt2), joint: Math.log2(jointR) },
+    y,
+  };
 }
 
 function add(to: readonly Float64Array[], param: number, index: number, v: number): void {
@@ -98,7 +104,14 @@ interface Path {
 }
 
 /** Every path that ends in one element; a masked weight cuts, a zero gate cuts f's factor but not g's. */
-function walk(plan: Plan, nodes: readonly (readonly Node[])[], masks: readonly Uint8Array[], value: number, element: number, visit: (p: Path) => void): void {
+function walk(
+  plan: Plan,
+  nodes: readonly (readonly Node[])[],
+  masks: readonly Uint8Array[],
+  value: number,
+  element: number,
+  visit: (p: Path) => void,
+): void {
   const step = (v: number, e: number, path: Path): void => {
     if (v === plan.input) return visit({ ...path, element: e });
     for (const edge of nodes[v]?.[e]?.edges ?? []) {
@@ -122,16 +135,38 @@ function sampleNodes(plan: Plan, theta: (param: number, index: number) => number
   return nodes;
 }
 
-function stepNodes(plan: Plan, step: Step, nodes: readonly Node[][], theta: (param: number, index: number) => number): Node[] {
+function stepNodes(
+  plan: Plan,
+  step: Step,
+  nodes: readonly Node[][],
+  theta: (param: number, index: number) => number,
+): Node[] {
   const shape = plan.values[step.output]?.shape ?? [];
   const x = step.inputs[0] ?? 0;
   const f = (value: number, element: number) => nodes[value]?.[element]?.f ?? Number.NaN;
-  const plain = (value: number, element: number, o: Partial<Edge> = {}): Edge => ({ value, element, gate: 1, coefficient: 1, scale: 1, ...o });
+  const plain = (value: number, element: number, o: Partial<Edge> = {}): Edge => ({
+    value,
+    element,
+    gate: 1,
+    coefficient: 1,
+    scale: 1,
+    ...o,
+  });
   const sum = (edges: Edge[], bias = 0): Node => ({
     edges,
-    f: edges.reduce((t, e) => t + f(e.value, e.element) * e.coefficient * e.gate * e.scale * (e.weight ? theta(e.weight.param, e.weight.index) : 1), bias),
+    f: edges.reduce(
+      (t, e) =>
+        t +
+        f(e.value, e.element) *
+          e.coefficient *
+          e.gate *
+          e.scale *
+          (e.weight ? theta(e.weight.param, e.weight.index) : 1),
+      bias,
+    ),
   });
-  const each = (make: (index: number[], flat: number) => Node): Node[] => Array.from({ length: product(shape) }, (_, i) => make(unravel(i, shape), i));
+  const each = (make: (index: number[], flat: number) => Node): Node[] =>
+    Array.from({ length: product(shape) }, (_, i) => make(unravel(i, shape), i));
   switch (step.op) {
     case 'conv':
     case 'conv-transpose':
@@ -150,11 +185,17 @@ function stepNodes(plan: Plan, step: Step, nodes: readonly Node[][], theta: (par
         for (const a of step.axes)
           edges = edges.flatMap((e) => {
             const o = e.index[a.axis] ?? 0;
-            const row = Array.from(a.index.subarray(a.start[o], a.start[o + 1]), (i, k) => ({ i, c: step.op === 'max' ? 1 : (a.value[(a.start[o] ?? 0) + k] ?? 0) }));
+            const row = Array.from(a.index.subarray(a.start[o], a.start[o + 1]), (i, k) => ({
+              i,
+              c: step.op === 'max' ? 1 : (a.value[(a.start[o] ?? 0) + k] ?? 0),
+            }));
             return row.map((r) => ({ index: e.index.map((v, d) => (d === a.axis ? r.i : v)), c: e.c * r.c }));
           });
         const from = plan.values[x]?.shape ?? [];
-        if (step.op === 'fixed') return sum(edges.map((e) => plain(x, ravel(e.index, from), { coefficient: e.c * step.coefficient })));
+        if (step.op === 'fixed')
+          return sum(
+            edges.map((e) => plain(x, ravel(e.index, from), { coefficient: e.c * step.coefficient })),
+          );
         const order = edges.map((e) => ravel(e.index, from)).sort((a, b) => a - b);
         const best = order.reduce((b, e) => (f(x, e) > f(x, b) ? e : b));
         return sum(order.map((e) => plain(x, e, { gate: e === best ? 1 : 0 })));
@@ -167,8 +208,17 @@ function stepNodes(plan: Plan, step: Step, nodes: readonly Node[][], theta: (par
       });
     case 'affine':
       return each((index, i) => {
-        const at = (o: { shape: readonly number[]; data: Float32Array }) => o.data[ravel(o.shape.map((d, a) => (d === 1 ? 0 : (index[a + shape.length - o.shape.length] ?? 0))), o.shape)] ?? 0;
-        return sum([plain(x, i, { scale: step.scale ? at(step.scale) : 1 })], step.shift ? at(step.shift) : 0);
+        const at = (o: { shape: readonly number[]; data: Float32Array }) =>
+          o.data[
+            ravel(
+              o.shape.map((d, a) => (d === 1 ? 0 : (index[a + shape.length - o.shape.length] ?? 0))),
+              o.shape,
+            )
+          ] ?? 0;
+        return sum(
+          [plain(x, i, { scale: step.scale ? at(step.scale) : 1 })],
+          step.shift ? at(step.shift) : 0,
+        );
       });
     case 'add':
       return each((_, i) => sum(step.inputs.map((v, k) => plain(v, i, { coefficient: step.signs[k] ?? 1 }))));
@@ -193,9 +243,16 @@ function stepNodes(plan: Plan, step: Step, nodes: readonly Node[][], theta: (par
   }
 }
 
-function linearNodes(s: LinearStep, x: number, size: number, plain: (v: number, e: number, o?: Partial<Edge>) => Edge, sum: (e: Edge[], bias?: number) => Node): Node[] {
+function linearNodes(
+  s: LinearStep,
+  x: number,
+  size: number,
+  plain: (v: number, e: number, o?: Partial<Edge>) => Edge,
+  sum: (e: Edge[], bias?: number) => Node,
+): Node[] {
   const out: Node[] = new Array(size);
-  const positions = (sizes: readonly number[]) => Array.from({ length: product(sizes) }, (_, i) => unravel(i, sizes));
+  const positions = (sizes: readonly number[]) =>
+    Array.from({ length: product(sizes) }, (_, i) => unravel(i, sizes));
   const dot = (a: readonly number[], b: readonly number[]) => a.reduce((t, v, i) => t + v * (b[i] ?? 0), 0);
   for (let g = 0; g < s.groups; ++g)
     for (let m = 0; m < s.outChannels; ++m)
@@ -210,14 +267,28 @@ function linearNodes(s: LinearStep, x: number, size: number, plain: (v: number, 
             if (!meets) continue;
             for (let c = 0; c < s.inChannels; ++c)
               edges.push(
-                plain(x, (g * s.inChannels + c) * s.inLayout.channelStride + dot(i, s.inLayout.spatialStrides), {
-                  coefficient: s.alpha,
-                  weight: { param: s.weight.param, index: g * s.weight.groupStride + m * s.weight.outStride + c * s.weight.inStride + dot(t, s.weight.tapStrides) },
-                }),
+                plain(
+                  x,
+                  (g * s.inChannels + c) * s.inLayout.channelStride + dot(i, s.inLayout.spatialStrides),
+                  {
+                    coefficient: s.alpha,
+                    weight: {
+                      param: s.weight.param,
+                      index:
+                        g * s.weight.groupStride +
+                        m * s.weight.outStride +
+                        c * s.weight.inStride +
+                        dot(t, s.weight.tapStrides),
+                    },
+                  },
+                ),
               );
           }
         const channel = g * s.outChannels + m;
-        out[channel * s.outLayout.channelStride + dot(o, s.outLayout.spatialStrides)] = sum(edges, s.bias?.[channel] ?? 0);
+        out[channel * s.outLayout.channelStride + dot(o, s.outLayout.spatialStrides)] = sum(
+          edges,
+          s.bias?.[channel] ?? 0,
+        );
       }
   return out;
 }

@@ -21,7 +21,13 @@ export interface NormStats {
 }
 
 /** f over one micro-batch in float64. `weights` are masked already. */
-export function forward(plan: Plan, weights: readonly Float64Array[], x: Float64Array, samples: number, norm: NormStatistics): Trace {
+export function forward(
+  plan: Plan,
+  weights: readonly Float64Array[],
+  x: Float64Array,
+  samples: number,
+  norm: NormStatistics,
+): Trace {
   const values: Float64Array[] = [];
   const choices = new Map<Step, Int32Array>();
   const norms = new Map<Step, NormStats>();
@@ -84,7 +90,8 @@ function evaluate(
     case 'gate':
       if (step.op === 'activation') {
         const slope = step.slope && broadcastSources(step.slope.shape, shape);
-        for (let i = 0; i < y.length; i++) y[i] = activate(step, x[i]!, slope ? step.slope!.data[slope[i]!]! : 0);
+        for (let i = 0; i < y.length; i++)
+          y[i] = activate(step, x[i]!, slope ? step.slope!.data[slope[i]!]! : 0);
       } else if (step.op === 'max') {
         axisEntries(step, shapes[0]!, shape, (o, i) => {
           if (choice![o]! >= 0 && !(x[i]! > y[o]!)) return;
@@ -93,7 +100,8 @@ function evaluate(
         });
       } else {
         const [p, q] = [read(0), read(1)];
-        for (let i = 0; i < y.length; i++) y[i] = step.divide ? x[p[i]!]! / xs[1]![q[i]!]! : x[p[i]!]! * xs[1]![q[i]!]!;
+        for (let i = 0; i < y.length; i++)
+          y[i] = step.divide ? x[p[i]!]! / xs[1]![q[i]!]! : x[p[i]!]! * xs[1]![q[i]!]!;
       }
       return;
     case 'sum':
@@ -104,7 +112,8 @@ function evaluate(
         });
       } else if (step.op === 'tail-product') {
         const [p, q] = [read(0), read(1)];
-        for (let i = 0; i < y.length; i++) y[i] = step.divide ? x[p[i]!]! / xs[1]![q[i]!]! : x[p[i]!]! * xs[1]![q[i]!]!;
+        for (let i = 0; i < y.length; i++)
+          y[i] = step.divide ? x[p[i]!]! / xs[1]![q[i]!]! : x[p[i]!]! * xs[1]![q[i]!]!;
       } else {
         concatEntries(step, shapes, shape, (part, o, i) => {
           y[o] = typeof part === 'number' ? xs[part]![i]! : part.data[i]!;
@@ -144,18 +153,32 @@ export function concatEntries(
     const size = typeof part === 'number' ? shapes[part]![step.axis]! : part.shape[step.axis]!;
     const outer = sizeOf(shape.slice(0, step.axis));
     for (let o = 0; o < outer; o++) {
-      for (let k = 0; k < size * inner; k++) entry(part, (o * total + offset) * inner + k, o * size * inner + k);
+      for (let k = 0; k < size * inner; k++)
+        entry(part, (o * total + offset) * inner + k, o * size * inner + k);
     }
     offset += size;
   }
 }
 
-function binary(step: BinaryStep, xs: readonly Float64Array[], shapes: readonly (readonly number[])[], y: Float64Array, shape: readonly number[]): void {
+function binary(
+  step: BinaryStep,
+  xs: readonly Float64Array[],
+  shapes: readonly (readonly number[])[],
+  y: Float64Array,
+  shape: readonly number[],
+): void {
   const a = broadcastSources(shapes[0]!, shape);
   const second = step.constant?.shape ?? shapes[1]!;
   const data = step.constant?.data ?? xs[1]!;
   const b = broadcastSources(second, shape);
-  const apply = { add: (p: number, q: number) => p + q, sub: (p: number, q: number) => p - q, mul: (p: number, q: number) => p * q, div: (p: number, q: number) => p / q, min: Math.min, max: Math.max }[step.fn];
+  const apply = {
+    add: (p: number, q: number) => p + q,
+    sub: (p: number, q: number) => p - q,
+    mul: (p: number, q: number) => p * q,
+    div: (p: number, q: number) => p / q,
+    min: Math.min,
+    max: Math.max,
+  }[step.fn];
   for (let i = 0; i < y.length; i++) {
     const [p, q] = [xs[0]![a[i]!]!, data[b[i]!]!];
     y[i] = step.constantFirst ? apply(q, p) : apply(p, q);
@@ -175,7 +198,14 @@ function softmax(step: SoftmaxStep, x: Float64Array, y: Float64Array, shape: rea
   }
 }
 
-function normalise(step: NormStep, x: Float64Array, shape: readonly number[], samples: number, norm: NormStatistics, y: Float64Array): NormStats | undefined {
+function normalise(
+  step: NormStep,
+  x: Float64Array,
+  shape: readonly number[],
+  samples: number,
+  norm: NormStatistics,
+  y: Float64Array,
+): NormStats | undefined {
   const size = sizeOf(shape);
   if (step.op === 'affine') {
     const scale = step.scale && broadcastSources(step.scale.shape, shape);
@@ -189,8 +219,14 @@ function normalise(step: NormStep, x: Float64Array, shape: readonly number[], sa
   const channelSize = sizeOf(shape.slice(1));
   const channelOf = (e: number) => Math.floor(e / channelSize);
   // The set an element shares its statistics with: a channel of all samples, or a part of one sample.
-  const parts = step.op === 'batch' ? shape[0]! : step.op === 'group' ? step.groups : sizeOf(shape.slice(0, shape.length - step.axes));
-  const partOf = (n: number, e: number) => (step.op === 'batch' ? channelOf(e) : n * parts + Math.floor((e * parts) / size));
+  const parts =
+    step.op === 'batch'
+      ? shape[0]!
+      : step.op === 'group'
+        ? step.groups
+        : sizeOf(shape.slice(0, shape.length - step.axes));
+  const partOf = (n: number, e: number) =>
+    step.op === 'batch' ? channelOf(e) : n * parts + Math.floor((e * parts) / size);
   const count = step.op === 'batch' ? parts : samples * parts;
   const members = (samples * size) / count;
   const mean = new Float64Array(count);
@@ -209,8 +245,14 @@ function normalise(step: NormStep, x: Float64Array, shape: readonly number[], sa
       variance[p]! += (x[i]! - mean[p]!) ** 2 / members;
     });
   }
-  const gamma = step.op === 'layer' ? broadcastSources(step.scale.shape, shape.slice(shape.length - step.axes)) : undefined;
-  const beta = step.op === 'layer' && step.bias ? broadcastSources(step.bias.shape, shape.slice(shape.length - step.axes)) : undefined;
+  const gamma =
+    step.op === 'layer'
+      ? broadcastSources(step.scale.shape, shape.slice(shape.length - step.axes))
+      : undefined;
+  const beta =
+    step.op === 'layer' && step.bias
+      ? broadcastSources(step.bias.shape, shape.slice(shape.length - step.axes))
+      : undefined;
   const a2 = new Float64Array(y.length);
   each((i, p, e) => {
     a2[i] = 1 / (variance[p]! + step.epsilon);

@@ -40,7 +40,11 @@ export function goldenCases(): GoldenCase[] {
     .map((name) => ({
       name,
       model: goldenPath(name, 'model.onnx'),
-      variants: ['', '-running', '-batch'].filter((v) => existsSync(goldenPath(name, `expected${v}.json`)) && existsSync(goldenPath(name, `expected${v}.safetensors`))),
+      variants: ['', '-running', '-batch'].filter(
+        (v) =>
+          existsSync(goldenPath(name, `expected${v}.json`)) &&
+          existsSync(goldenPath(name, `expected${v}.safetensors`)),
+      ),
     }))
     .filter((c) => c.variants.length > 0);
 }
@@ -54,7 +58,10 @@ export async function goldenTensors(name: string, file: string): Promise<Map<str
   return new Map([...tensors].map(([k, t]) => [k, Float32Array.from(t.data as ArrayLike<number>)]));
 }
 
-export async function goldenMasks(name: string, file = 'masks.safetensors'): Promise<Map<string, Uint8Array> | undefined> {
+export async function goldenMasks(
+  name: string,
+  file = 'masks.safetensors',
+): Promise<Map<string, Uint8Array> | undefined> {
   if (!existsSync(goldenPath(name, file))) return undefined;
   const { tensors } = await readSafetensors(goldenPath(name, file));
   return new Map([...tensors].map(([k, t]) => [k, t.data as Uint8Array]));
@@ -90,12 +97,15 @@ export function compareScores(actual: Float32Array, expected: Float32Array, allo
   const errors: number[] = [];
   expected.forEach((e, i) => {
     if (e > 1e-6 * largest) errors.push(Math.abs((actual[i] ?? 0) - e) / e);
-    else if ((actual[i] ?? 0) > 1.1e-6 * largest || (e === 0 && largest === 0 && actual[i] !== 0)) wrong.push(`score ${i} is ${actual[i]}, expected ${e}`);
+    else if ((actual[i] ?? 0) > 1.1e-6 * largest || (e === 0 && largest === 0 && actual[i] !== 0))
+      wrong.push(`score ${i} is ${actual[i]}, expected ${e}`);
   });
   for (const { error, share } of allowed.within) {
     const good = errors.filter((e) => e <= error).length;
     if (good < share * errors.length)
-      wrong.push(`${good} of ${errors.length} within ${error} (${100 * share} % needed), worst ${Math.max(...errors).toExponential(2)}`);
+      wrong.push(
+        `${good} of ${errors.length} within ${error} (${100 * share} % needed), worst ${Math.max(...errors).toExponential(2)}`,
+      );
   }
   return wrong;
 }

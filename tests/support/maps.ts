@@ -29,7 +29,11 @@ export function linearTerms(step: LinearStep, term: Term): void {
           if (q < 0 || q >= inner) continue;
           const [o, i] = step.op === 'conv-transpose' ? [q, p] : [p, q];
           const { inLayout, outLayout } = step;
-          next.push([out + o * outLayout.spatialStrides[k]!, input + i * inLayout.spatialStrides[k]!, weight + t * step.weight.tapStrides[k]!]);
+          next.push([
+            out + o * outLayout.spatialStrides[k]!,
+            input + i * inLayout.spatialStrides[k]!,
+            weight + t * step.weight.tapStrides[k]!,
+          ]);
         }
       }
     }
@@ -49,7 +53,12 @@ export function linearTerms(step: LinearStep, term: Term): void {
 }
 
 /** All entries of a Kronecker product of axis maps, coefficient and fill aside. For one output element they come in row-major order. */
-export function axisEntries(step: FixedStep | MaxStep, inShape: readonly number[], outShape: readonly number[], entry: Entry): void {
+export function axisEntries(
+  step: FixedStep | MaxStep,
+  inShape: readonly number[],
+  outShape: readonly number[],
+  entry: Entry,
+): void {
   const inStrides = stridesOf(inShape);
   const outStrides = stridesOf(outShape);
   const walk = (axis: number, out: number, input: number, coefficient: number): void => {
@@ -73,12 +82,18 @@ export function axisEntries(step: FixedStep | MaxStep, inShape: readonly number[
 }
 
 /** Where every output element of a view comes from. */
-export function viewSources(step: ReshapeStep | TransposeStep, inShape: readonly number[], outShape: readonly number[]): number[] {
+export function viewSources(
+  step: ReshapeStep | TransposeStep,
+  inShape: readonly number[],
+  outShape: readonly number[],
+): number[] {
   const size = sizeOf(outShape);
   if (step.op === 'reshape') return Array.from({ length: size }, (_, i) => i);
   const from = stridesOf(inShape);
   const to = stridesOf(outShape);
-  return Array.from({ length: size }, (_, i) => step.perm.reduce((sum, p, axis) => sum + (Math.floor(i / to[axis]!) % outShape[axis]!) * from[p]!, 0));
+  return Array.from({ length: size }, (_, i) =>
+    step.perm.reduce((sum, p, axis) => sum + (Math.floor(i / to[axis]!) % outShape[axis]!) * from[p]!, 0),
+  );
 }
 
 /** Where every element of `outShape` reads an array of `shape` that broadcasts to it, aligned at the last axis. */
@@ -87,6 +102,9 @@ export function broadcastSources(shape: readonly number[], outShape: readonly nu
   const to = stridesOf(outShape);
   const lead = outShape.length - shape.length;
   return Array.from({ length: sizeOf(outShape) }, (_, i) =>
-    shape.reduce((sum, dim, axis) => sum + (dim === 1 ? 0 : (Math.floor(i / to[lead + axis]!) % dim) * from[axis]!), 0),
+    shape.reduce(
+      (sum, dim, axis) => sum + (dim === 1 ? 0 : (Math.floor(i / to[lead + axis]!) % dim) * from[axis]!),
+      0,
+    ),
   );
 }

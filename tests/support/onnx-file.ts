@@ -14,7 +14,12 @@ export interface FileSpec {
 }
 
 /** [op or "domain:op", inputs, outputs, attributes] */
-export type TestNode = readonly [string, readonly string[], readonly string[], Readonly<Record<string, TestAttribute>>?];
+export type TestNode = readonly [
+  string,
+  readonly string[],
+  readonly string[],
+  Readonly<Record<string, TestAttribute>>?,
+];
 
 export interface TestTensor {
   readonly dims: readonly number[];
@@ -22,7 +27,11 @@ export interface TestTensor {
   /** ONNX element type; default float32. */
   readonly type?: 'float32' | 'float16' | 'bfloat16' | 'float64' | 'int64' | 'int32' | 'bool' | 'uint8';
   /** Default raw_data. 'unpacked' writes one field per element. */
-  readonly storage?: 'raw' | 'list' | 'unpacked' | { readonly location: string; readonly offset?: number; readonly length?: number };
+  readonly storage?:
+    | 'raw'
+    | 'list'
+    | 'unpacked'
+    | { readonly location: string; readonly offset?: number; readonly length?: number };
 }
 
 export type TestAttribute =
@@ -34,7 +43,16 @@ export type TestAttribute =
   | { readonly t: TestTensor }
   | { readonly graph: true };
 
-const TYPES = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, bfloat16: 16 } as const;
+const TYPES = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  bfloat16: 16,
+} as const;
 
 export const ints = (...data: number[]): TestTensor => ({ dims: [data.length], data, type: 'int64' });
 export const scalar = (value: number): TestTensor => ({ dims: [], data: [value] });
@@ -46,8 +64,10 @@ export function onnxFile(spec: FileSpec): Uint8Array {
   nested(writer, 7, (graph) => {
     for (const node of spec.nodes) nested(graph, 1, (to) => writeNode(to, node));
     text(graph, 2, 'g');
-    for (const [name, tensor] of Object.entries(spec.tensors ?? {})) nested(graph, 5, (to) => writeTensor(to, name, tensor));
-    for (const [name, dims] of Object.entries(spec.inputs)) nested(graph, 11, (to) => writeValue(to, name, dims));
+    for (const [name, tensor] of Object.entries(spec.tensors ?? {}))
+      nested(graph, 5, (to) => writeTensor(to, name, tensor));
+    for (const [name, dims] of Object.entries(spec.inputs))
+      nested(graph, 11, (to) => writeValue(to, name, dims));
     for (const name of spec.outputs) nested(graph, 12, (to) => writeValue(to, name));
   });
   nested(writer, 8, (opset) => varint(opset, 2, spec.opset ?? 17));
@@ -66,7 +86,8 @@ function writeNode(to: BinaryWriter, [kind, inputs, outputs, attributes = {}]: T
   for (const name of outputs) text(to, 2, name);
   text(to, 3, `n_${outputs[0]}`);
   text(to, 4, op);
-  for (const [name, value] of Object.entries(attributes)) nested(to, 5, (attribute) => writeAttribute(attribute, name, value));
+  for (const [name, value] of Object.entries(attributes))
+    nested(to, 5, (attribute) => writeAttribute(attribute, name, value));
   if (domain !== '') text(to, 7, domain);
 }
 
@@ -79,10 +100,30 @@ function writeAttribute(to: BinaryWriter, name: string, value: TestAttribute): v
   else if ('graph' in value) nested(to, 6, (graph) => text(graph, 2, 'inner'));
   else if ('floats' in value) for (const f of value.floats) to.tag(7, WireType.Bit32).float(f);
   else for (const i of value.ints) varint(to, 8, i);
-  varint(to, 20, 'f' in value ? 1 : 'i' in value ? 2 : 's' in value ? 3 : 't' in value ? 4 : 'graph' in value ? 5 : 'floats' in value ? 6 : 7);
+  varint(
+    to,
+    20,
+    'f' in value
+      ? 1
+      : 'i' in value
+        ? 2
+        : 's' in value
+          ? 3
+          : 't' in value
+            ? 4
+            : 'graph' in value
+              ? 5
+              : 'floats' in value
+                ? 6
+                : 7,
+  );
 }
 
-function writeTensor(to: BinaryWriter, name: string, { dims, data, type = 'float32', storage = 'raw' }: TestTensor): void {
+function writeTensor(
+  to: BinaryWriter,
+  name: string,
+  { dims, data, type = 'float32', storage = 'raw' }: TestTensor,
+): void {
   for (const dim of dims) varint(to, 1, dim);
   varint(to, 2, TYPES[type]);
   text(to, 8, name);
@@ -98,7 +139,12 @@ function writeTensor(to: BinaryWriter, name: string, { dims, data, type = 'float
   } else if (storage === 'raw') to.tag(9, WireType.LengthDelimited).bytes(rawBytes(values, type));
   else {
     const [field, write] = listField(type);
-    if (storage === 'unpacked') for (const value of values) write(to.tag(field, field === 4 ? WireType.Bit32 : field === 10 ? WireType.Bit64 : WireType.Varint), value);
+    if (storage === 'unpacked')
+      for (const value of values)
+        write(
+          to.tag(field, field === 4 ? WireType.Bit32 : field === 10 ? WireType.Bit64 : WireType.Varint),
+          value,
+        );
     else {
       to.tag(field, WireType.LengthDelimited).fork();
       for (const value of values) write(to, value);
@@ -152,7 +198,8 @@ function writeValue(to: BinaryWriter, name: string, dims?: readonly (number | st
       varint(tensor, 1, 1);
       if (dims === undefined) return;
       nested(tensor, 2, (shape) => {
-        for (const dim of dims) nested(shape, 1, (to) => (typeof dim === 'number' ? varint(to, 1, dim) : text(to, 2, dim)));
+        for (const dim of dims)
+          nested(shape, 1, (to) => (typeof dim === 'number' ? varint(to, 1, dim) : text(to, 2, dim)));
       });
     }),
   );

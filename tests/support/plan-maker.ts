@@ -1,4 +1,13 @@
-import type { AxisMap, ChannelLayout, Operand, Plan, PlanParam, PlanValue, Step, ValueId } from '../../src/plan/plan.js';
+import type {
+  AxisMap,
+  ChannelLayout,
+  Operand,
+  Plan,
+  PlanParam,
+  PlanValue,
+  Step,
+  ValueId,
+} from '../../src/plan/plan.js';
 
 const product = (s: readonly number[]) => s.reduce((a, b) => a * b, 1);
 
@@ -30,7 +39,14 @@ export class PlanMaker {
   }
 
   plan(): Plan {
-    return { version: 1, input: 0, values: this.values, params: this.params, steps: this.steps, outputs: this.outputs };
+    return {
+      version: 1,
+      input: 0,
+      values: this.values,
+      params: this.params,
+      steps: this.steps,
+      outputs: this.outputs,
+    };
   }
 
   output(value: ValueId): void {
@@ -48,12 +64,25 @@ export class PlanMaker {
   conv(
     x: ValueId,
     channels: number,
-    o: { kernel?: number; stride?: number; pad?: number; dilation?: number; groups?: number; transposed?: boolean; bias?: boolean; share?: number } = {},
+    o: {
+      kernel?: number;
+      stride?: number;
+      pad?: number;
+      dilation?: number;
+      groups?: number;
+      transposed?: boolean;
+      bias?: boolean;
+      share?: number;
+    } = {},
   ): ValueId {
     const { kernel: k = 3, stride = 1, pad = 0, dilation = 1, groups = 1, transposed = false } = o;
     const [c = 0, ...space] = this.shape(x);
     const reach = dilation * (k - 1);
-    const out = space.map((n) => (transposed ? (n - 1) * stride + reach + 1 - 2 * pad : Math.floor((n + 2 * pad - reach - 1) / stride) + 1));
+    const out = space.map((n) =>
+      transposed
+        ? (n - 1) * stride + reach + 1 - 2 * pad
+        : Math.floor((n + 2 * pad - reach - 1) / stride) + 1,
+    );
     const y = this.value([channels, ...out]);
     const inner = c / groups;
     const outer = channels / groups;
@@ -98,13 +127,21 @@ export class PlanMaker {
       name: `dense${this.steps.length}`,
       inputs: [x],
       output: y,
-      weight: { param: this.param([n, units], Math.sqrt(2 / n)), groupStride: 0, outStride: 1, inStride: units, tapStrides: lead.length ? [0] : [] },
+      weight: {
+        param: this.param([n, units], Math.sqrt(2 / n)),
+        groupStride: 0,
+        outStride: 1,
+        inStride: units,
+        tapStrides: lead.length ? [0] : [],
+      },
       ...(o.bias ? { bias: this.floats(units, 0.3) } : {}),
       alpha: o.alpha ?? 1,
       groups: 1,
       inChannels: n,
       outChannels: units,
-      spatial: lead.length ? [{ inSize: positions, outSize: positions, taps: 1, stride: 1, dilation: 1, pad: 0 }] : [],
+      spatial: lead.length
+        ? [{ inSize: positions, outSize: positions, taps: 1, stride: 1, dilation: 1, pad: 0 }]
+        : [],
       inLayout: { channelStride: 1, spatialStrides: lead.length ? [n] : [] },
       outLayout: { channelStride: 1, spatialStrides: lead.length ? [units] : [] },
     });
@@ -112,7 +149,14 @@ export class PlanMaker {
   }
 
   leaky(x: ValueId, alpha: number): ValueId {
-    return this.push({ kind: 'gate', op: 'activation', fn: alpha === 0 ? 'relu' : 'leaky-relu', alpha, beta: 0, ...this.to(x, this.shape(x)) });
+    return this.push({
+      kind: 'gate',
+      op: 'activation',
+      fn: alpha === 0 ? 'relu' : 'leaky-relu',
+      alpha,
+      beta: 0,
+      ...this.to(x, this.shape(x)),
+    });
   }
 
   /** Windows of `size` with stride `size` along the last axes, whole windows only. */
@@ -129,21 +173,51 @@ export class PlanMaker {
   batchNorm(x: ValueId): ValueId {
     const c = this.shape(x)[0] ?? 0;
     const positive = () => this.floats(c).map((v) => 1 + v / 2);
-    return this.push({ kind: 'norm', op: 'batch', epsilon: 1e-5, scale: positive(), bias: this.floats(c, 0.2), mean: this.floats(c, 0.2), variance: positive(), ...this.to(x, this.shape(x)) });
+    return this.push({
+      kind: 'norm',
+      op: 'batch',
+      epsilon: 1e-5,
+      scale: positive(),
+      bias: this.floats(c, 0.2),
+      mean: this.floats(c, 0.2),
+      variance: positive(),
+      ...this.to(x, this.shape(x)),
+    });
   }
 
   affine(x: ValueId, scale: Operand, shift?: Operand): ValueId {
-    return this.push({ kind: 'norm', op: 'affine', scale, ...(shift ? { shift } : {}), ...this.to(x, this.shape(x)) });
+    return this.push({
+      kind: 'norm',
+      op: 'affine',
+      scale,
+      ...(shift ? { shift } : {}),
+      ...this.to(x, this.shape(x)),
+    });
   }
 
   add(xs: readonly ValueId[], signs: readonly (1 | -1)[] = xs.map(() => 1)): ValueId {
-    return this.push({ kind: 'sum', op: 'add', signs, name: '', inputs: xs, output: this.value(this.shape(xs[0] ?? 0)) });
+    return this.push({
+      kind: 'sum',
+      op: 'add',
+      signs,
+      name: '',
+      inputs: xs,
+      output: this.value(this.shape(xs[0] ?? 0)),
+    });
   }
 
   concat(xs: readonly ValueId[]): ValueId {
     const [, ...rest] = this.shape(xs[0] ?? 0);
     const c = xs.reduce((n, x) => n + (this.shape(x)[0] ?? 0), 0);
-    return this.push({ kind: 'sum', op: 'concat', axis: 0, parts: xs.map((_, i) => i), name: '', inputs: xs, output: this.value([c, ...rest]) });
+    return this.push({
+      kind: 'sum',
+      op: 'concat',
+      axis: 0,
+      parts: xs.map((_, i) => i),
+      name: '',
+      inputs: xs,
+      output: this.value([c, ...rest]),
+    });
   }
 
   flatten(x: ValueId): ValueId {
@@ -151,7 +225,15 @@ export class PlanMaker {
   }
 
   transpose(x: ValueId, perm: readonly number[]): ValueId {
-    return this.push({ kind: 'view', op: 'transpose', perm, ...this.to(x, perm.map((a) => this.shape(x)[a] ?? 0)) });
+    return this.push({
+      kind: 'view',
+      op: 'transpose',
+      perm,
+      ...this.to(
+        x,
+        perm.map((a) => this.shape(x)[a] ?? 0),
+      ),
+    });
   }
 
   private windows(x: ValueId, size: number, value: number): [AxisMap[], number[]] {

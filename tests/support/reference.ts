@@ -37,7 +37,13 @@ interface Factors {
 }
 
 /** @param x [samples, ...input shape] */
-export function referenceRound(plan: Plan, weights: readonly Float32Array[], x: ArrayLike<number>, samples: number, options: ReferenceOptions): ReferenceResult {
+export function referenceRound(
+  plan: Plan,
+  weights: readonly Float32Array[],
+  x: ArrayLike<number>,
+  samples: number,
+  options: ReferenceOptions,
+): ReferenceResult {
   const { method, norm, microBatch = 128 } = options;
   const masks = weights.map((w, p) => Float64Array.from(w, (_, j) => options.masks?.[p]?.[j] ?? 1));
   const theta = weights.map((w, p) => Float64Array.from(w, (v, j) => v * masks[p]![j]!));
@@ -57,7 +63,12 @@ export function referenceRound(plan: Plan, weights: readonly Float32Array[], x: 
     const trace = forward(plan, theta, batch, count, norm);
     plan.outputs.forEach(({ value }, k) => y[k]!.set(trace.values[value]!, at * outSizes[k]!));
     addStats(pooled, trace.norms, count / samples);
-    const factors: Factors = { network: method === 'px' ? 'h' : 'j', running: norm === 'running', trace, stats: trace.norms };
+    const factors: Factors = {
+      network: method === 'px' ? 'h' : 'j',
+      running: norm === 'running',
+      trace,
+      stats: trace.norms,
+    };
     for (let n = 0; n < count; n++) {
       const x2 = batch.subarray(n * inSize, (n + 1) * inSize).map((v) => v * v);
       const tape = propagate(plan, factors, method === 'px' ? masks : theta2, x2, n);
@@ -65,7 +76,15 @@ export function referenceRound(plan: Plan, weights: readonly Float32Array[], x: 
       if (method === 'px') outputs.forEach((h, k) => h.forEach((v, i) => (u[k]![i]! += v)));
       else {
         joint += outputs.reduce((sum, j) => sum + j.reduce((s, v) => s + v, 0), 0);
-        backpropagate(plan, factors, theta2, tape, outputs.map((j) => j.map(() => 1)), gradient, n);
+        backpropagate(
+          plan,
+          factors,
+          theta2,
+          tape,
+          outputs.map((j) => j.map(() => 1)),
+          gradient,
+          n,
+        );
       }
     }
     at += count;
@@ -86,10 +105,22 @@ export function referenceRound(plan: Plan, weights: readonly Float32Array[], x: 
   const R = g.reduce((sum, part, k) => sum + part.reduce((s, v, i) => s + v * scaled[k]![i]!, 0), 0);
   backpropagate(plan, factors, theta2, tape, scaled, gradient, 0);
   const ones = theta2.map((w) => new Float64Array(w.length));
-  backpropagate(plan, factors, theta2, tape, scaled.map((part) => part.map(() => 1)), ones, 0);
+  backpropagate(
+    plan,
+    factors,
+    theta2,
+    tape,
+    scaled.map((part) => part.map(() => 1)),
+    ones,
+    0,
+  );
   const Jvt2 = ones.reduce((sum, d, p) => sum + d.reduce((s, v, j) => s + v * masks[p]![j]!, 0), 0);
   const Jfv2 = scaled.reduce((sum, part) => sum + part.reduce((s, v) => s + v, 0), 0);
-  const log2 = { R: Math.log2(R) + Math.log2(top), Jfv2: Math.log2(Jfv2) + Math.log2(top), Jvt2: Math.log2(Jvt2) };
+  const log2 = {
+    R: Math.log2(R) + Math.log2(top),
+    Jfv2: Math.log2(Jfv2) + Math.log2(top),
+    Jvt2: Math.log2(Jvt2),
+  };
   return result(R, { ...log2, R: R > 0 ? log2.R : -Infinity }, { u: scaled });
 }
 
@@ -102,16 +133,27 @@ function addStats(pooled: Map<Step, NormStats>, stats: ReadonlyMap<Step, NormSta
 }
 
 /** One sample of h, g or j forward: an array for every value on a path. */
-function propagate(plan: Plan, factors: Factors, weights: readonly Float64Array[], x: Float64Array, n: number): Float64Array[] {
+function propagate(
+  plan: Plan,
+  factors: Factors,
+  weights: readonly Float64Array[],
+  x: Float64Array,
+  n: number,
+): Float64Array[] {
   const tape: Float64Array[] = plan.values.map(({ shape }) => new Float64Array(sizeOf(shape)));
   tape[plan.input] = x;
   for (const step of plan.steps) {
     if (!plan.values[step.output]!.signal) continue;
     const out = tape[step.output]!;
     if (step.kind === 'linear') {
-      const [w, c, input] = [weights[step.weight.param]!, coefficientOf(step, factors), tape[step.inputs[0]!]!];
+      const [w, c, input] = [
+        weights[step.weight.param]!,
+        coefficientOf(step, factors),
+        tape[step.inputs[0]!]!,
+      ];
       linearTerms(step, (o, i, k) => (out[o]! += c * w[k]! * input[i]!));
-    } else entriesOf(plan, step, factors, n, (slot, o, i, c) => (out[o]! += c * tape[step.inputs[slot]!]![i]!));
+    } else
+      entriesOf(plan, step, factors, n, (slot, o, i, c) => (out[o]! += c * tape[step.inputs[slot]!]![i]!));
   }
   return tape;
 }
@@ -140,7 +182,8 @@ function backpropagate(
         into[i]! += c * w[k]! * from[o]!;
         d[k]! += c * from[o]! * input[i]!;
       });
-    } else entriesOf(plan, step, factors, n, (slot, o, i, c) => (up[step.inputs[slot]!]![i]! += c * from[o]!));
+    } else
+      entriesOf(plan, step, factors, n, (slot, o, i, c) => (up[step.inputs[slot]!]![i]! += c * from[o]!));
   }
 }
 
@@ -149,7 +192,13 @@ function coefficientOf(step: LinearStep, { network }: Factors): number {
 }
 
 /** Every entry of a step's matrix in h, g or j for sample n; `slot` says of which input. */
-function entriesOf(plan: Plan, step: Exclude<Step, LinearStep>, factors: Factors, n: number, entry: (slot: number, ...rest: Parameters<Entry>) => void): void {
+function entriesOf(
+  plan: Plan,
+  step: Exclude<Step, LinearStep>,
+  factors: Factors,
+  n: number,
+  entry: (slot: number, ...rest: Parameters<Entry>) => void,
+): void {
   const { network, trace } = factors;
   const shape = plan.values[step.output]!.shape;
   const shapes = step.inputs.map((id) => plan.values[id]!.shape);
@@ -158,27 +207,37 @@ function entriesOf(plan: Plan, step: Exclude<Step, LinearStep>, factors: Factors
   switch (step.kind) {
     case 'fixed': {
       const power = network === 'j' ? 2 : 1;
-      axisEntries(step, shapes[0]!, shape, (o, i, c) => entry(0, o, i, Math.abs(step.coefficient * c) ** power));
+      axisEntries(step, shapes[0]!, shape, (o, i, c) =>
+        entry(0, o, i, Math.abs(step.coefficient * c) ** power),
+      );
       return;
     }
     case 'gate':
       if (step.op === 'max') {
         if (network === 'g') axisEntries(step, shapes[0]!, shape, (o, i) => entry(0, o, i, 1));
-        else trace!.choices.get(step)!.subarray(n * size, (n + 1) * size).forEach((i, o) => entry(0, o, i, 1));
+        else
+          trace!.choices
+            .get(step)!
+            .subarray(n * size, (n + 1) * size)
+            .forEach((i, o) => entry(0, o, i, 1));
       } else if (step.op === 'activation') {
         const z = trace && sample(trace.values[step.inputs[0]!]!, size);
         const y = trace && sample(trace.values[step.output]!, size);
-        for (let i = 0; i < size; i++) entry(0, i, i, network === 'g' ? 1 : z![i] === 0 ? 0 : (y![i]! / z![i]!) ** 2);
+        for (let i = 0; i < size; i++)
+          entry(0, i, i, network === 'g' ? 1 : z![i] === 0 ? 0 : (y![i]! / z![i]!) ** 2);
       } else {
         const from = broadcastSources(shapes[0]!, shape);
         const gates = broadcastSources(shapes[1]!, shape);
         const q = trace && sample(trace.values[step.inputs[1]!]!, sizeOf(shapes[1]!));
-        from.forEach((i, o) => entry(0, o, i, network === 'g' ? 1 : step.divide ? 1 / q![gates[o]!]! ** 2 : q![gates[o]!]! ** 2));
+        from.forEach((i, o) =>
+          entry(0, o, i, network === 'g' ? 1 : step.divide ? 1 / q![gates[o]!]! ** 2 : q![gates[o]!]! ** 2),
+        );
       }
       return;
     case 'norm': {
       const [h, g] = normFactors(step, shape, factors, n);
-      for (let i = 0; i < size; i++) entry(0, i, i, network === 'h' ? h(i) : network === 'g' ? g(i) : h(i) * g(i));
+      for (let i = 0; i < size; i++)
+        entry(0, i, i, network === 'h' ? h(i) : network === 'g' ? g(i) : h(i) * g(i));
       return;
     }
     case 'sum':
@@ -186,7 +245,8 @@ function entriesOf(plan: Plan, step: Exclude<Step, LinearStep>, factors: Factors
         concatEntries(step, shapes, shape, (part, o, i) => {
           if (typeof part === 'number') entry(part, o, i, 1);
         });
-      } else shapes.forEach((from, slot) => broadcastSources(from, shape).forEach((i, o) => entry(slot, o, i, 1)));
+      } else
+        shapes.forEach((from, slot) => broadcastSources(from, shape).forEach((i, o) => entry(slot, o, i, 1)));
       return;
     case 'view':
       viewSources(step, shapes[0]!, shape).forEach((i, o) => entry(0, o, i, 1));
@@ -197,7 +257,12 @@ function entriesOf(plan: Plan, step: Exclude<Step, LinearStep>, factors: Factors
 }
 
 /** A norm's factors in h and in g at element i of sample n. */
-function normFactors(step: NormStep, shape: readonly number[], { running, stats }: Factors, n: number): [(i: number) => number, (i: number) => number] {
+function normFactors(
+  step: NormStep,
+  shape: readonly number[],
+  { running, stats }: Factors,
+  n: number,
+): [(i: number) => number, (i: number) => number] {
   if (step.op === 'affine') {
     const from = step.scale && broadcastSources(step.scale.shape, shape);
     return [() => 1, (i) => (from ? step.scale!.data[from[i]!]! ** 2 : 1)];
@@ -206,10 +271,18 @@ function normFactors(step: NormStep, shape: readonly number[], { running, stats 
   const { pooled, a2 } = stats.get(step) ?? { pooled: new Float64Array() };
   if (step.op === 'batch') {
     const variance = running ? step.variance : pooled;
-    return [() => 1, (i) => step.scale[Math.floor(i / channel)]! ** 2 / (variance[Math.floor(i / channel)]! + step.epsilon)];
+    return [
+      () => 1,
+      (i) => step.scale[Math.floor(i / channel)]! ** 2 / (variance[Math.floor(i / channel)]! + step.epsilon),
+    ];
   }
-  const layer = step.op === 'layer' ? broadcastSources(step.scale.shape, shape.slice(shape.length - step.axes)) : [];
-  const gamma = (i: number) => (step.op === 'layer' ? step.scale.data[layer[i % layer.length]!]! : step.scale[Math.floor(i / channel)]!);
+  const layer =
+    step.op === 'layer' ? broadcastSources(step.scale.shape, shape.slice(shape.length - step.axes)) : [];
+  const gamma = (i: number) =>
+    step.op === 'layer' ? step.scale.data[layer[i % layer.length]!]! : step.scale[Math.floor(i / channel)]!;
   const size = sizeOf(shape);
-  return [(i) => a2![n * size + i]! / (running ? 1 : pooled[i]!), (i) => gamma(i) ** 2 * (running ? 1 : pooled[i]!)];
+  return [
+    (i) => a2![n * size + i]! / (running ? 1 : pooled[i]!),
+    (i) => gamma(i) ** 2 * (running ? 1 : pooled[i]!),
+  ];
 }

@@ -13,7 +13,10 @@ function convNet(size: number, channels: number, layers: number): { plan: Plan; 
   return { plan: m.plan(), weights: m.weights };
 }
 
-async function compile(net: { plan: Plan; weights: Float32Array[] }, o: Partial<CompileOptions> = {}): Promise<Program> {
+async function compile(
+  net: { plan: Plan; weights: Float32Array[] },
+  o: Partial<CompileOptions> = {},
+): Promise<Program> {
   return cpuBackend().compile(net.plan, net.weights, { method: 'px', norm: 'batch', threads: 2, ...o });
 }
 
@@ -109,6 +112,8 @@ describe('the native program', () => {
     if (step?.kind !== 'linear') throw new Error('conv expected');
     const broken = { ...step, weight: { ...step.weight, outStride: step.weight.outStride + 1 } };
     const plan = { ...net.plan, steps: [broken, ...net.plan.steps.slice(1)] };
-    await expect(cpuBackend().compile(plan, net.weights, { method: 'px', norm: 'batch' })).rejects.toThrow(/weight view/);
+    await expect(cpuBackend().compile(plan, net.weights, { method: 'px', norm: 'batch' })).rejects.toThrow(
+      /weight view/,
+    );
   });
 });

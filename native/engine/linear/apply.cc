@@ -5,8 +5,9 @@
 namespace px {
 namespace {
 
-constexpr int kPointTile = 8;             // points that share one block of packed weights in L1
-constexpr size_t kTaskFlops = size_t{1} << 21;  // work a task should have, so that scheduling it costs nothing
+constexpr int kPointTile = 8;  // points that share one block of packed weights in L1
+constexpr size_t kTaskFlops = size_t{1}
+                              << 21;  // work a task should have, so that scheduling it costs nothing
 
 // One call's plan of work. Tasks: blocks of samples x chunks of groups x rows (or panels) x chunks of channel blocks.
 struct Apply {
@@ -20,12 +21,13 @@ struct Apply {
   float scale;
   SharedMax* max;
 
-  int width;              // channels per packed block: kConvBlock, or 1 where groups have a single channel
-  int blocks_per_group;   // channel blocks
-  size_t packed_block;    // floats
+  int width;             // channels per packed block: kConvBlock, or 1 where groups have a single channel
+  int blocks_per_group;  // channel blocks
+  size_t packed_block;   // floats
   void (*conv)(const ConvArgs*);
 
-  Apply(Env& e, const LinearMap& m, const WeightSource& ws, Grid g, const float* in, float* out, const float* b, float s, SharedMax* top)
+  Apply(Env& e, const LinearMap& m, const WeightSource& ws, Grid g, const float* in, float* out,
+        const float* b, float s, SharedMax* top)
       : env(e), map(m), w(ws), grid(g), x(in), y(out), bias(b), scale(s), max(top) {
     width = map.out_channels == 1 ? 1 : kConvBlock;
     blocks_per_group = (map.out_channels + width - 1) / width;
@@ -44,9 +46,10 @@ struct Apply {
     const size_t uses = grid.blocks * rows() * row_points();
     if (uses <= 16) return stream(all_blocks);
     const Buffer packed = env.pool.acquire(all_blocks * packed_block);
-    for_ranges(env.threads, all_blocks, std::max<size_t>(1, kGrainFloats / packed_block), [&](size_t lo, size_t hi, size_t) {
-      for (size_t b = lo; b < hi; ++b) pack(b, packed.get() + b * packed_block);
-    });
+    for_ranges(env.threads, all_blocks, std::max<size_t>(1, kGrainFloats / packed_block),
+               [&](size_t lo, size_t hi, size_t) {
+                 for (size_t b = lo; b < hi; ++b) pack(b, packed.get() + b * packed_block);
+               });
     // A task takes one row of one sample block, and as many channel blocks as make it worth while (all of them, mostly: the gathered
     // taps serve each). Few rows: fewer blocks a task, so that every thread has work.
     const size_t block_flops = packed_block * row_points() * 16;
@@ -102,7 +105,9 @@ struct Apply {
     s.columns_group = -1;
     if (grid.lanes == 1) {
       s.panel = Panel(map, row * kPanel, kPanel);
-      for (int t = 0; t < map.taps; ++t) s.taps.push_back({static_cast<ptrdiff_t>(t) * map.in_channels * kPanel, static_cast<ptrdiff_t>(t) * map.in_channels * width});
+      for (int t = 0; t < map.taps; ++t)
+        s.taps.push_back({static_cast<ptrdiff_t>(t) * map.in_channels * kPanel,
+                          static_cast<ptrdiff_t>(t) * map.in_channels * width});
       s.points.push_back({0, map.taps, 0});
       s.columns.resize(static_cast<size_t>(map.taps) * map.in_channels * kPanel);
       s.out.resize(static_cast<size_t>(width) * kPanel);
@@ -135,11 +140,14 @@ struct Apply {
     const LinearAxis& last = map.axes.back();
     const ptrdiff_t lanes = grid.lanes, step = static_cast<ptrdiff_t>(map.in_channels) * width;
     for (int o = 0; o < last.out_size; ++o) {
-      ConvPoint p{static_cast<int32_t>(s.taps.size()), 0, static_cast<ptrdiff_t>(out_offset + o * last.out_stride) * lanes};
+      ConvPoint p{static_cast<int32_t>(s.taps.size()), 0,
+                  static_cast<ptrdiff_t>(out_offset + o * last.out_stride) * lanes};
       for (const auto& l : lead)
         for (int k = 0; k < last.taps; ++k) {
           const int i = last.source[static_cast<size_t>(o) * last.taps + k];
-          if (i >= 0) s.taps.push_back({static_cast<ptrdiff_t>(l.first + i * last.in_stride) * lanes, (l.second * last.taps + k) * step});
+          if (i >= 0)
+            s.taps.push_back({static_cast<ptrdiff_t>(l.first + i * last.in_stride) * lanes,
+                              (l.second * last.taps + k) * step});
         }
       p.count = static_cast<int32_t>(s.taps.size()) - p.first;
       s.points.push_back(p);
@@ -147,7 +155,8 @@ struct Apply {
   }
 
   // Channel blocks [first, end) at one row of one sample block. Packed weights start at block 0 (whole) or at `first`.
-  void visit(Scratch& s, size_t sample_block, size_t first, size_t end, const float* packed, bool whole) const {
+  void visit(Scratch& s, size_t sample_block, size_t first, size_t end, const float* packed,
+             bool whole) const {
     float top = 0.0f;
     ConvArgs a{};
     a.channels = map.in_channels;
@@ -162,12 +171,15 @@ struct Apply {
       a.points = s.points.data() + tile;
       a.point_count = static_cast<int>(std::min<size_t>(kPointTile, points - tile));
       for (size_t b = first; b < end; ++b) {
-        const int group = static_cast<int>(b / blocks_per_group), block = static_cast<int>(b % blocks_per_group);
-        const size_t channel = static_cast<size_t>(group) * map.out_channels + static_cast<size_t>(block) * width;
+        const int group = static_cast<int>(b / blocks_per_group),
+                  block = static_cast<int>(b % blocks_per_group);
+        const size_t channel =
+            static_cast<size_t>(group) * map.out_channels + static_cast<size_t>(block) * width;
         a.w = packed + (whole ? b : b - first) * packed_block;
         a.rows = rows_of(block);
         a.bias = bias ? bias + channel : nullptr;
-        const float* group_in = in + static_cast<size_t>(group) * map.in_channels * map.in_channel_stride * grid.lanes;
+        const float* group_in =
+            in + static_cast<size_t>(group) * map.in_channels * map.in_channel_stride * grid.lanes;
         if (gathered) {
           if (s.columns_group != group) {
             s.panel.gather(map, group_in, 0, map.in_channels * map.taps, s.columns.data());
@@ -194,7 +206,8 @@ struct Apply {
 
 }  // namespace
 
-void pack_block(const LinearMap& map, const WeightSource& w, int group, int first_row, int block_width, float* out) {
+void pack_block(const LinearMap& map, const WeightSource& w, int group, int first_row, int block_width,
+                float* out) {
   const int rows = std::min(block_width, map.out_channels - first_row);
   const size_t base = group * map.w_group + first_row * map.w_out;
   for (int t = 0; t < map.taps; ++t)
@@ -204,7 +217,8 @@ void pack_block(const LinearMap& map, const WeightSource& w, int group, int firs
     }
 }
 
-void apply_linear(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const float* x, float* y, const float* bias, float scale, float* max) {
+void apply_linear(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const float* x, float* y,
+                  const float* bias, float scale, float* max) {
   SharedMax top;
   Apply(env, map, w, grid, x, y, bias, scale, max ? &top : nullptr).run();
   if (max) *max = top.get();

@@ -19,9 +19,12 @@ struct WeightSource {
   float at(size_t i) const {
     if (!Weights::bit(mask, i)) return 0.0f;
     switch (source) {
-      case Source::theta: return factor * values[i];
-      case Source::mask: return factor;
-      default: break;
+      case Source::theta:
+        return factor * values[i];
+      case Source::mask:
+        return factor;
+      default:
+        break;
     }
     const float v = values[i] * squared_scale;
     return factor * (v * v);
@@ -29,9 +32,11 @@ struct WeightSource {
 };
 
 // Packs channel block `block` of group g as the conv kernels want it: [tap][in channel][block width], zeros beyond the last channel.
-void pack_block(const LinearMap& map, const WeightSource& w, int group, int first_row, int block_width, float* out);
+void pack_block(const LinearMap& map, const WeightSource& w, int group, int first_row, int block_width,
+                float* out);
 
 // Largest entry of y into *max when it is given (h, g, j). x and y may not overlap.
-void apply_linear(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const float* x, float* y, const float* bias, float scale, float* max);
+void apply_linear(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const float* x, float* y,
+                  const float* bias, float scale, float* max);
 
 }  // namespace px

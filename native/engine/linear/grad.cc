@@ -7,8 +7,8 @@
 namespace px {
 namespace {
 
-constexpr int kRowTiles = 4;   // 16 output channels a task
-constexpr int kColTiles = 4;   // 12 input channels a task
+constexpr int kRowTiles = 4;  // 16 output channels a task
+constexpr int kColTiles = 4;  // 12 input channels a task
 constexpr int kRowChunk = kRowTiles * kGradRows;
 constexpr int kColChunk = kColTiles * kGradCols;
 constexpr int kTile = kGradRows * kGradCols * 8;  // floats of one tile's partial sums
@@ -36,7 +36,8 @@ struct SampleLanes {
   // Partial sums of one task over the (sample block, row) pairs [first, end): sums[tap][row tile][col tile][kTile].
   void gather(int group, int row0, int col0, size_t first, size_t end, float* sums) const {
     const size_t lanes = grid.lanes;
-    const int rows = std::min(kRowChunk, map.out_channels - row0), cols = std::min(kColChunk, map.in_channels - col0);
+    const int rows = std::min(kRowChunk, map.out_channels - row0),
+              cols = std::min(kColChunk, map.in_channels - col0);
     auto kernel = lanes == 8 ? env.kernels.grad8 : env.kernels.grad16;
     const size_t n = map.axes.size();
     std::vector<int> index(n, 0);
@@ -49,8 +50,12 @@ struct SampleLanes {
         rest /= map.axes[a].out_size;
         out_offset += index[a] * map.axes[a].out_stride;
       }
-      const float* xs = x + (block * map.in_elements + static_cast<size_t>(group * map.in_channels + col0) * map.in_channel_stride) * lanes;
-      const float* ds = d + (block * map.out_elements + static_cast<size_t>(group * map.out_channels + row0) * map.out_channel_stride) * lanes;
+      const float* xs = x + (block * map.in_elements +
+                             static_cast<size_t>(group * map.in_channels + col0) * map.in_channel_stride) *
+                                lanes;
+      const float* ds = d + (block * map.out_elements +
+                             static_cast<size_t>(group * map.out_channels + row0) * map.out_channel_stride) *
+                                lanes;
       for (int t = 0; t < map.taps; ++t) {
         const LinearAxis::Run& run = last.runs[t % last.taps];
         ptrdiff_t in_offset = lead_offset(index, t / last.taps);
@@ -104,26 +109,36 @@ struct SampleLanes {
     std::vector<float> sums(tiles * parts * task_sums, 0.0f);
     env.threads.run(tiles * parts, [&](size_t t) {
       const size_t tile = t / parts, part = t % parts;
-      gather(group(tile), row0(tile), col0(tile), pairs * part / parts, pairs * (part + 1) / parts, sums.data() + t * task_sums);
+      gather(group(tile), row0(tile), col0(tile), pairs * part / parts, pairs * (part + 1) / parts,
+             sums.data() + t * task_sums);
     });
-    env.threads.run(tiles, [&](size_t tile) { store(tile, sums.data() + tile * parts * task_sums, parts, task_sums, factor, gradient); });
+    env.threads.run(tiles, [&](size_t tile) {
+      store(tile, sums.data() + tile * parts * task_sums, parts, task_sums, factor, gradient);
+    });
   }
 
-  int group(size_t tile) const { return static_cast<int>(tile / (static_cast<size_t>(row_chunks()) * col_chunks())); }
+  int group(size_t tile) const {
+    return static_cast<int>(tile / (static_cast<size_t>(row_chunks()) * col_chunks()));
+  }
   int row0(size_t tile) const { return static_cast<int>(tile / col_chunks() % row_chunks()) * kRowChunk; }
   int col0(size_t tile) const { return static_cast<int>(tile % col_chunks()) * kColChunk; }
 
-  void store(size_t tile, const float* sums, size_t parts, size_t stride, float factor, float* gradient) const {
+  void store(size_t tile, const float* sums, size_t parts, size_t stride, float factor,
+             float* gradient) const {
     const int r0 = row0(tile), c0 = col0(tile);
-    const int rows = std::min(kRowChunk, map.out_channels - r0), cols = std::min(kColChunk, map.in_channels - c0);
+    const int rows = std::min(kRowChunk, map.out_channels - r0),
+              cols = std::min(kColChunk, map.in_channels - c0);
     for (int t = 0; t < map.taps; ++t)
       for (int m = 0; m < rows; ++m)
         for (int c = 0; c < cols; ++c) {
-          const size_t at = (static_cast<size_t>(t) * kRowTiles * kColTiles + m / kGradRows * kColTiles + c / kGradCols) * kTile +
-                            (m % kGradRows * kGradCols + c % kGradCols) * 8;
+          const size_t at =
+              (static_cast<size_t>(t) * kRowTiles * kColTiles + m / kGradRows * kColTiles + c / kGradCols) *
+                  kTile +
+              (m % kGradRows * kGradCols + c % kGradCols) * 8;
           double s = 0.0;
           for (size_t p = 0; p < parts; ++p) s += total(sums + p * stride + at);
-          gradient[group(tile) * map.w_group + (r0 + m) * map.w_out + (c0 + c) * map.w_in + map.tap_offsets[t]] += factor * static_cast<float>(s);
+          gradient[group(tile) * map.w_group + (r0 + m) * map.w_out + (c0 + c) * map.w_in +
+                   map.tap_offsets[t]] += factor * static_cast<float>(s);
         }
   }
 };
@@ -139,21 +154,28 @@ struct PositionLanes {
 
   void add(float factor, float* gradient) const {
     const int k_all = map.taps * map.in_channels;
-    const int row_chunks = (map.out_channels + kRowChunk - 1) / kRowChunk, col_chunks = (k_all + kPanelCols - 1) / kPanelCols;
+    const int row_chunks = (map.out_channels + kRowChunk - 1) / kRowChunk,
+              col_chunks = (k_all + kPanelCols - 1) / kPanelCols;
     const size_t per_group = static_cast<size_t>(row_chunks) * col_chunks;
-    const int panel = map.positions >= kGradPanel ? kGradPanel : static_cast<int>((map.positions + 7) / 8 * 8);
-    const size_t grain = std::max<size_t>(1, kGrainFloats / (static_cast<size_t>(map.positions) * std::min(k_all, kPanelCols)));
+    const int panel =
+        map.positions >= kGradPanel ? kGradPanel : static_cast<int>((map.positions + 7) / 8 * 8);
+    const size_t grain = std::max<size_t>(
+        1, kGrainFloats / (static_cast<size_t>(map.positions) * std::min(k_all, kPanelCols)));
     for_ranges(env.threads, map.groups * per_group, grain, [&](size_t lo, size_t hi, size_t) {
-      std::vector<float> columns(static_cast<size_t>(kPanelCols) * panel), rows(static_cast<size_t>(kRowChunk) * panel);
+      std::vector<float> columns(static_cast<size_t>(kPanelCols) * panel),
+          rows(static_cast<size_t>(kRowChunk) * panel);
       std::vector<float> sums(static_cast<size_t>(kRowTiles) * (kPanelCols / kGradCols) * kTile);
       for (size_t i = lo; i < hi; ++i)
-        tile(static_cast<int>(i / per_group), static_cast<int>(i / col_chunks % row_chunks) * kRowChunk, static_cast<int>(i % col_chunks) * kPanelCols, panel,
-             columns.data(), rows.data(), sums, factor, gradient);
+        tile(static_cast<int>(i / per_group), static_cast<int>(i / col_chunks % row_chunks) * kRowChunk,
+             static_cast<int>(i % col_chunks) * kPanelCols, panel, columns.data(), rows.data(), sums, factor,
+             gradient);
     });
   }
 
-  void tile(int group, int row0, int k0, int panel, float* columns, float* rows, std::vector<float>& sums, float factor, float* gradient) const {
-    const int m_count = std::min(kRowChunk, map.out_channels - row0), k_count = std::min(kPanelCols, map.taps * map.in_channels - k0);
+  void tile(int group, int row0, int k0, int panel, float* columns, float* rows, std::vector<float>& sums,
+            float factor, float* gradient) const {
+    const int m_count = std::min(kRowChunk, map.out_channels - row0),
+              k_count = std::min(kPanelCols, map.taps * map.in_channels - k0);
     std::fill(sums.begin(), sums.end(), 0.0f);
     const int tiles_k = kPanelCols / kGradCols;
     GradArgs a{};
@@ -163,8 +185,14 @@ struct PositionLanes {
     for (int b = 0; b < grid.blocks; ++b)
       for (size_t first = 0; first < map.positions; first += panel) {
         const Panel p(map, first, panel);
-        p.gather(map, x + b * map.in_elements + static_cast<size_t>(group) * map.in_channels * map.in_channel_stride, k0, k0 + k_count, columns);
-        p.gather_out(map, d + b * map.out_elements + static_cast<size_t>(group * map.out_channels + row0) * map.out_channel_stride, m_count, rows);
+        p.gather(
+            map,
+            x + b * map.in_elements + static_cast<size_t>(group) * map.in_channels * map.in_channel_stride,
+            k0, k0 + k_count, columns);
+        p.gather_out(map,
+                     d + b * map.out_elements +
+                         static_cast<size_t>(group * map.out_channels + row0) * map.out_channel_stride,
+                     m_count, rows);
         for (int i = 0; i * kGradRows < m_count; ++i)
           for (int j = 0; j * kGradCols < k_count; ++j) {
             a.rows = std::min(kGradRows, m_count - i * kGradRows);
@@ -177,16 +205,20 @@ struct PositionLanes {
       }
     for (int m = 0; m < m_count; ++m)
       for (int k = 0; k < k_count; ++k) {
-        const float s = total(sums.data() + (static_cast<size_t>(m / kGradRows) * tiles_k + k / kGradCols) * kTile + (m % kGradRows * kGradCols + k % kGradCols) * 8);
+        const float s =
+            total(sums.data() + (static_cast<size_t>(m / kGradRows) * tiles_k + k / kGradCols) * kTile +
+                  (m % kGradRows * kGradCols + k % kGradCols) * 8);
         const int t = (k0 + k) / map.in_channels, c = (k0 + k) % map.in_channels;
-        gradient[group * map.w_group + (row0 + m) * map.w_out + c * map.w_in + map.tap_offsets[t]] += factor * s;
+        gradient[group * map.w_group + (row0 + m) * map.w_out + c * map.w_in + map.tap_offsets[t]] +=
+            factor * s;
       }
   }
 };
 
 }  // namespace
 
-void add_weight_gradient(Env& env, const LinearMap& map, Grid grid, const float* x, const float* d, float factor, float* gradient) {
+void add_weight_gradient(Env& env, const LinearMap& map, Grid grid, const float* x, const float* d,
+                         float factor, float* gradient) {
   if (grid.lanes == 1) {
     PositionLanes{env, map, grid, x, d}.add(factor, gradient);
   } else {

@@ -6,6 +6,7 @@
 namespace px {
 
 // gradient: the parameter's stored layout; each of its elements is written by one task.
-void add_weight_gradient(Env& env, const LinearMap& map, Grid grid, const float* x, const float* d, float factor, float* gradient);
+void add_weight_gradient(Env& env, const LinearMap& map, Grid grid, const float* x, const float* d,
+                         float factor, float* gradient);
 
 }  // namespace px

@@ -12,7 +12,8 @@ class Panel {
  public:
   Panel() = default;
   // Output positions [first, first + count) of the map; those beyond the last read zeros and are not written back.
-  Panel(const LinearMap& map, size_t first, int count) : count_(count), out_(count, -1), source_(static_cast<size_t>(count) * map.taps, -1) {
+  Panel(const LinearMap& map, size_t first, int count)
+      : count_(count), out_(count, -1), source_(static_cast<size_t>(count) * map.taps, -1) {
     std::vector<size_t> index(map.axes.size());
     for (int q = 0; q < count && first + q < map.positions; ++q) {
       size_t rest = first + q;

@@ -7,7 +7,8 @@ namespace {
 
 class ActivationStep final : public StepExec {
  public:
-  ActivationStep(const Plan& plan, const PlanStep& step) : StepExec(plan, step), fn_(static_cast<Activation>(step.function)) {
+  ActivationStep(const Plan& plan, const PlanStep& step)
+      : StepExec(plan, step), fn_(static_cast<Activation>(step.function)) {
     leaky_ = fn_ == Activation::relu || fn_ == Activation::leaky_relu || fn_ == Activation::prelu;
     if (!leaky_) return;
     if (fn_ == Activation::prelu && !step.operands.empty()) {
@@ -38,10 +39,23 @@ class ActivationStep final : public StepExec {
       float* out = with ? c_out.data.get() + lo : nullptr;
       if (leaky_) {
         uint8_t* bits = keep ? reinterpret_cast<uint8_t*>(record_.get()) + lo / 8 : nullptr;
-        const LeakyArgs a{zs, y.data.get() + lo, cs, out, bits, slopes_.values.data(), slopes_.period(), slopes_.segment * pass.grid.lanes, lo, hi - lo, pow2(k), &top};
+        const LeakyArgs a{zs,
+                          y.data.get() + lo,
+                          cs,
+                          out,
+                          bits,
+                          slopes_.values.data(),
+                          slopes_.period(),
+                          slopes_.segment * pass.grid.lanes,
+                          lo,
+                          hi - lo,
+                          pow2(k),
+                          &top};
         env.kernels.leaky(&a);
       } else {
-        const SmoothArgs a{step_.function, step_.alpha, step_.beta, zs, y.data.get() + lo, cs, out, keep ? record_.get() + lo : nullptr, hi - lo, pow2(k), &top};
+        const SmoothArgs a{step_.function,    step_.alpha, step_.beta, zs,
+                           y.data.get() + lo, cs,          out,        keep ? record_.get() + lo : nullptr,
+                           hi - lo,           pow2(k),     &top};
         env.kernels.smooth(&a);
       }
       max.add(top);
@@ -83,7 +97,18 @@ class ActivationStep final : public StepExec {
       float* out = y.data.get() + lo;
       if (leaky_) {
         uint8_t* bits = reinterpret_cast<uint8_t*>(record_.get()) + lo / 8;
-        const LeakyArgs a{nullptr, nullptr, ds, out, bits, slopes_.values.data(), slopes_.period(), slopes_.segment * grid.lanes, lo, hi - lo, pow2(k), &top};
+        const LeakyArgs a{nullptr,
+                          nullptr,
+                          ds,
+                          out,
+                          bits,
+                          slopes_.values.data(),
+                          slopes_.period(),
+                          slopes_.segment * grid.lanes,
+                          lo,
+                          hi - lo,
+                          pow2(k),
+                          &top};
         env.kernels.leaky_adjoint(&a);
       } else {
         top = env.kernels.mul(ds, record_.get() + lo, out, hi - lo, pow2(k));
@@ -103,6 +128,8 @@ class ActivationStep final : public StepExec {
 
 }  // namespace
 
-StepPtr make_activation(const Plan& plan, const PlanStep& step) { return std::make_unique<ActivationStep>(plan, step); }
+StepPtr make_activation(const Plan& plan, const PlanStep& step) {
+  return std::make_unique<ActivationStep>(plan, step);
+}
 
 }  // namespace px

@@ -15,10 +15,13 @@ class Affine final : public FactorStep {
   void f(Env& env, DataPass& pass) override {
     Value x = pass.f.take(step_.inputs[0]);
     if (!scale_.values.empty() && scale_.segment == shift_.segment && scale_.period() == shift_.period()) {
-      x = affine_f(env, pass.grid, out_size(), std::move(x), {{}, scale_.values, shift_.values, scale_.segment});
+      x = affine_f(env, pass.grid, out_size(), std::move(x),
+                   {{}, scale_.values, shift_.values, scale_.segment});
     } else {
-      if (!scale_.values.empty()) x = affine_f(env, pass.grid, out_size(), std::move(x), {{}, scale_.values, {}, scale_.segment});
-      if (!shift_.values.empty()) x = affine_f(env, pass.grid, out_size(), std::move(x), {{}, {}, shift_.values, shift_.segment});
+      if (!scale_.values.empty())
+        x = affine_f(env, pass.grid, out_size(), std::move(x), {{}, scale_.values, {}, scale_.segment});
+      if (!shift_.values.empty())
+        x = affine_f(env, pass.grid, out_size(), std::move(x), {{}, {}, shift_.values, shift_.segment});
     }
     pass.f.put(step_.output, std::move(x));
   }

@@ -22,8 +22,12 @@ class BatchNorm final : public FactorStep {
  public:
   BatchNorm(const Plan& plan, const PlanStep& step)
       : FactorStep(plan, step),
-        gamma_(step.operands[0].data), beta_(step.operands[1].data), stored_mean_(step.operands[2].data), stored_variance_(step.operands[3].data),
-        channels_(gamma_.size()), inner_(out_size() / std::max<size_t>(1, channels_)) {}
+        gamma_(step.operands[0].data),
+        beta_(step.operands[1].data),
+        stored_mean_(step.operands[2].data),
+        stored_variance_(step.operands[3].data),
+        channels_(gamma_.size()),
+        inner_(out_size() / std::max<size_t>(1, channels_)) {}
 
   void begin_round() override {
     pooled_.assign(channels_, 0.0);
@@ -71,7 +75,9 @@ class BatchNorm final : public FactorStep {
   Factors factors(const Env& env, Net net) const override {
     std::vector<double> squares(channels_);
     for (size_t c = 0; c < channels_; ++c) {
-      const double variance = !env.batch_statistics ? stored_variance_[c] : net == Net::g ? pooled_[c] / samples_ : variance_[c];
+      const double variance = !env.batch_statistics ? stored_variance_[c]
+                              : net == Net::g       ? pooled_[c] / samples_
+                                                    : variance_[c];
       squares[c] = static_cast<double>(gamma_[c]) * gamma_[c] / (variance + step_.epsilon);
     }
     return Factors::of(squares, inner_);
@@ -86,6 +92,8 @@ class BatchNorm final : public FactorStep {
 
 }  // namespace
 
-StepPtr make_batch_norm(const Plan& plan, const PlanStep& step) { return std::make_unique<BatchNorm>(plan, step); }
+StepPtr make_batch_norm(const Plan& plan, const PlanStep& step) {
+  return std::make_unique<BatchNorm>(plan, step);
+}
 
 }  // namespace px

@@ -10,7 +10,8 @@ class Concat final : public StepExec {
  public:
   Concat(const Plan& plan, const PlanStep& step) : StepExec(plan, step) {
     const auto& shape = out_shape();
-    for (size_t a = 0; a < shape.size(); ++a) (a < step.axis ? outer_ : a > step.axis ? inner_ : rows_) *= shape[a];
+    for (size_t a = 0; a < shape.size(); ++a)
+      (a < step.axis ? outer_ : a > step.axis ? inner_ : rows_) *= shape[a];
     size_t at = 0, constants = 0;
     for (int32_t i : step.ints) {
       Part p{i, nullptr, at * inner_, 0};
@@ -30,7 +31,9 @@ class Concat final : public StepExec {
         fill(env, pass.grid, y.data.get(), p, p.constant->data.data());
       } else {
         const Value x = pass.f.take(step_.inputs[p.input]);
-        copy(env, pass.grid, p, [&](size_t whole, size_t part, size_t n) { memcpy(y.data.get() + whole, x.data.get() + part, n * sizeof(float)); });
+        copy(env, pass.grid, p, [&](size_t whole, size_t part, size_t n) {
+          memcpy(y.data.get() + whole, x.data.get() + part, n * sizeof(float));
+        });
       }
     }
     pass.f.put(step_.output, std::move(y));
@@ -77,7 +80,9 @@ class Concat final : public StepExec {
         x.exp = d.exp - lift(d.max);
         x.data = env.pool.acquire(walk.grid.floats(in_size(p.input)));
         SharedMax max;
-        copy(env, walk.grid, p, [&](size_t whole, size_t part, size_t n) { max.add(env.kernels.scale(d.data.get() + whole, x.data.get() + part, n, s)); });
+        copy(env, walk.grid, p, [&](size_t whole, size_t part, size_t n) {
+          max.add(env.kernels.scale(d.data.get() + whole, x.data.get() + part, n, s));
+        });
         x.max = max.get();
         walk.add_up(env, column, step_.inputs[p.input], std::move(x));
       }
@@ -95,9 +100,12 @@ class Concat final : public StepExec {
   template <typename Fn>
   void copy(Env& env, Grid grid, const Part& p, Fn fn) const {
     const size_t whole = rows_ * inner_, lanes = grid.lanes;
-    for_ranges(env.threads, grid.blocks * outer_, std::max<size_t>(1, kGrainFloats / std::max<size_t>(1, p.run * lanes)), [&](size_t lo, size_t hi, size_t) {
-      for (size_t o = lo; o < hi; ++o) fn((o * whole + p.offset) * lanes, o * p.run * lanes, p.run * lanes);
-    });
+    for_ranges(env.threads, grid.blocks * outer_,
+               std::max<size_t>(1, kGrainFloats / std::max<size_t>(1, p.run * lanes)),
+               [&](size_t lo, size_t hi, size_t) {
+                 for (size_t o = lo; o < hi; ++o)
+                   fn((o * whole + p.offset) * lanes, o * p.run * lanes, p.run * lanes);
+               });
   }
 
   void fill(Env& env, Grid grid, float* y, const Part& p, const float* constant) const {

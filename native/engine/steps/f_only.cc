@@ -8,29 +8,46 @@ namespace {
 
 float unary(Unary fn, float z, float alpha, float beta) {
   switch (fn) {
-    case Unary::sigmoid: return z >= 0 ? 1.0f / (1.0f + std::exp(-z)) : std::exp(z) / (1.0f + std::exp(z));
-    case Unary::hard_sigmoid: return std::clamp(alpha * z + beta, 0.0f, 1.0f);
-    case Unary::erf: return std::erf(z);
-    case Unary::softplus: return z > 20.0f ? z : std::log1p(std::exp(z));
-    case Unary::exp: return std::exp(z);
-    case Unary::log: return std::log(z);
-    case Unary::sqrt: return std::sqrt(z);
-    case Unary::reciprocal: return 1.0f / z;
-    case Unary::neg: return -z;
-    case Unary::abs: return std::fabs(z);
-    case Unary::pow: return std::pow(z, alpha);
+    case Unary::sigmoid:
+      return z >= 0 ? 1.0f / (1.0f + std::exp(-z)) : std::exp(z) / (1.0f + std::exp(z));
+    case Unary::hard_sigmoid:
+      return std::clamp(alpha * z + beta, 0.0f, 1.0f);
+    case Unary::erf:
+      return std::erf(z);
+    case Unary::softplus:
+      return z > 20.0f ? z : std::log1p(std::exp(z));
+    case Unary::exp:
+      return std::exp(z);
+    case Unary::log:
+      return std::log(z);
+    case Unary::sqrt:
+      return std::sqrt(z);
+    case Unary::reciprocal:
+      return 1.0f / z;
+    case Unary::neg:
+      return -z;
+    case Unary::abs:
+      return std::fabs(z);
+    case Unary::pow:
+      return std::pow(z, alpha);
   }
   return z;
 }
 
 float binary(Binary fn, float a, float b) {
   switch (fn) {
-    case Binary::add: return a + b;
-    case Binary::sub: return a - b;
-    case Binary::mul: return a * b;
-    case Binary::div: return a / b;
-    case Binary::min: return std::min(a, b);
-    case Binary::max: return std::max(a, b);
+    case Binary::add:
+      return a + b;
+    case Binary::sub:
+      return a - b;
+    case Binary::mul:
+      return a * b;
+    case Binary::div:
+      return a / b;
+    case Binary::min:
+      return std::min(a, b);
+    case Binary::max:
+      return std::max(a, b);
   }
   return a;
 }
@@ -39,14 +56,18 @@ class FOnly final : public StepExec {
  public:
   FOnly(const Plan& plan, const PlanStep& step) : StepExec(plan, step) {
     for (size_t i = 0; i < step.inputs.size(); ++i) maps_.emplace_back(in_shape(i), out_shape());
-    if (step.op == Op::binary && !step.operands.empty()) constant_ = Segments::of(step.operands[0], out_shape());
+    if (step.op == Op::binary && !step.operands.empty())
+      constant_ = Segments::of(step.operands[0], out_shape());
   }
 
   void f(Env& env, DataPass& pass) override {
     switch (step_.op) {
-      case Op::unary: return unary_step(env, pass);
-      case Op::binary: return binary_step(env, pass);
-      default: return softmax_step(env, pass);
+      case Op::unary:
+        return unary_step(env, pass);
+      case Op::binary:
+        return binary_step(env, pass);
+      default:
+        return softmax_step(env, pass);
     }
   }
   void up(Env&, Walk&) override {}
@@ -59,7 +80,8 @@ class FOnly final : public StepExec {
     Value y;
     y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
     for_ranges(env.threads, n, kGrainFloats / 8, [&](size_t lo, size_t hi, size_t) {
-      for (size_t i = lo; i < hi; ++i) y.data.get()[i] = unary(static_cast<Unary>(step_.function), x.data.get()[i], step_.alpha, step_.beta);
+      for (size_t i = lo; i < hi; ++i)
+        y.data.get()[i] = unary(static_cast<Unary>(step_.function), x.data.get()[i], step_.alpha, step_.beta);
     });
     pass.f.put(step_.output, std::move(y));
   }
@@ -77,7 +99,9 @@ class FOnly final : public StepExec {
     for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
       for (size_t i = lo; i < hi; ++i) {
         const float a = xs[0].get()[i];
-        const float b = xs.size() > 1 ? xs[1].get()[i] : constant_.values[i / lanes % out_size() / constant_.segment % constant_.period()];
+        const float b =
+            xs.size() > 1 ? xs[1].get()[i]
+                          : constant_.values[i / lanes % out_size() / constant_.segment % constant_.period()];
         y.data.get()[i] = step_.flag ? binary(fn, b, a) : binary(fn, a, b);
       }
     });
@@ -93,19 +117,21 @@ class FOnly final : public StepExec {
     const Value x = pass.f.take(step_.inputs[0]);
     Value y;
     y.data = x.data.unshared() ? x.data : env.pool.acquire(pass.grid.floats(out_size()));
-    for_ranges(env.threads, outer * inner, std::max<size_t>(1, kGrainFloats / 8 / rows), [&](size_t lo, size_t hi, size_t) {
-      for (size_t i = lo; i < hi; ++i) {
-        const size_t base = i / inner * rows * inner + i % inner;
-        const float* in = x.data.get() + base;
-        float* out = y.data.get() + base;
-        float top = in[0];
-        for (size_t r = 1; r < rows; ++r) top = std::max(top, in[r * inner]);
-        double sum = 0.0;
-        for (size_t r = 0; r < rows; ++r) sum += std::exp(in[r * inner] - top);
-        for (size_t r = 0; r < rows; ++r)
-          out[r * inner] = step_.flag ? in[r * inner] - top - static_cast<float>(std::log(sum)) : static_cast<float>(std::exp(in[r * inner] - top) / sum);
-      }
-    });
+    for_ranges(env.threads, outer * inner, std::max<size_t>(1, kGrainFloats / 8 / rows),
+               [&](size_t lo, size_t hi, size_t) {
+                 for (size_t i = lo; i < hi; ++i) {
+                   const size_t base = i / inner * rows * inner + i % inner;
+                   const float* in = x.data.get() + base;
+                   float* out = y.data.get() + base;
+                   float top = in[0];
+                   for (size_t r = 1; r < rows; ++r) top = std::max(top, in[r * inner]);
+                   double sum = 0.0;
+                   for (size_t r = 0; r < rows; ++r) sum += std::exp(in[r * inner] - top);
+                   for (size_t r = 0; r < rows; ++r)
+                     out[r * inner] = step_.flag ? in[r * inner] - top - static_cast<float>(std::log(sum))
+                                                 : static_cast<float>(std::exp(in[r * inner] - top) / sum);
+                 }
+               });
     pass.f.put(step_.output, std::move(y));
   }
 

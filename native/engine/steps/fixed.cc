@@ -41,7 +41,8 @@ class Fixed final : public StepExec {
   void up(Env& env, Walk& walk) override {
     Value x = walk.values.take(step_.inputs[0]);
     std::vector<uint32_t> shape = in_shape();
-    walk.values.put(step_.output, apply(env, walk, shape, walk.net == Net::j ? squares_ : maps_, std::move(x)));
+    walk.values.put(step_.output,
+                    apply(env, walk, shape, walk.net == Net::j ? squares_ : maps_, std::move(x)));
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
@@ -49,24 +50,29 @@ class Fixed final : public StepExec {
       Value d = walk.take_up(column, step_.output);
       if (d.zero()) continue;
       std::vector<uint32_t> shape = out_shape();
-      walk.add_up(env, column, step_.inputs[0], apply(env, walk, shape, walk.net == Net::j ? square_adjoints_ : adjoints_, std::move(d)));
+      walk.add_up(env, column, step_.inputs[0],
+                  apply(env, walk, shape, walk.net == Net::j ? square_adjoints_ : adjoints_, std::move(d)));
     }
   }
 
  private:
   // Axes commute, so the adjoint may take them in the same order.
-  Value apply(Env& env, Walk& walk, std::vector<uint32_t>& shape, const std::vector<AxisMap>& maps, Value x) const {
+  Value apply(Env& env, Walk& walk, std::vector<uint32_t>& shape, const std::vector<AxisMap>& maps,
+              Value x) const {
     const double c = std::fabs(static_cast<double>(step_.coefficient));
     const Scalar s = split(walk.net == Net::j ? c * c : c);
     if (maps.empty()) {
       const size_t elements = plan_.values[step_.output].size;
-      return s.mantissa == 1.0f ? x : s.mantissa == 0.5f ? halved(std::move(x), s.exp) : scaled_copy(env, walk.grid, elements, std::move(x), s);
+      return s.mantissa == 1.0f   ? x
+             : s.mantissa == 0.5f ? halved(std::move(x), s.exp)
+                                  : scaled_copy(env, walk.grid, elements, std::move(x), s);
     }
     for (size_t i = 0; i < maps.size(); ++i) {
       const bool last = i + 1 == maps.size();
       const int k = last ? lift(x.max) : 0;
       const int exp = x.exp;
-      x = apply_axis(env, walk.grid, shape, maps[i], std::move(x), last ? s.mantissa * pow2(k) : 1.0f, 0.0f, true);
+      x = apply_axis(env, walk.grid, shape, maps[i], std::move(x), last ? s.mantissa * pow2(k) : 1.0f, 0.0f,
+                     true);
       x.exp = exp + (last ? s.exp - k : 0);
     }
     return x;

@@ -10,14 +10,18 @@ namespace {
 class Linear final : public StepExec {
  public:
   Linear(const Plan& plan, const PlanStep& step, const Weights& weights)
-      : StepExec(plan, step), weights_(weights), map_(LinearMap::forward(plan, step)), adjoint_(map_.adjoint()) {}
+      : StepExec(plan, step),
+        weights_(weights),
+        map_(LinearMap::forward(plan, step)),
+        adjoint_(map_.adjoint()) {}
 
   void f(Env& env, DataPass& pass) override {
     const Value x = pass.f.take(step_.inputs[0]);
     Value y;
     y.data = env.pool.acquire(pass.grid.floats(out_size()));
     const float* bias = step_.operands.empty() ? nullptr : step_.operands[0].data.data();
-    apply_linear(env, map_, source(Source::theta, step_.alpha), pass.grid, x.data.get(), y.data.get(), bias, 1.0f, nullptr);
+    apply_linear(env, map_, source(Source::theta, step_.alpha), pass.grid, x.data.get(), y.data.get(), bias,
+                 1.0f, nullptr);
     pass.f.put(step_.output, std::move(y));
   }
 
@@ -25,7 +29,9 @@ class Linear final : public StepExec {
     const Value x = walk.values.take(step_.inputs[0]);
     const bool squared = walk.net != Net::h;
     const Scalar c = coefficient(walk.net);
-    walk.values.put(step_.output, apply(env, map_, source(squared ? Source::theta_squared : Source::mask, c.mantissa), walk.grid, x, c.exp - weight_exp(squared)));
+    walk.values.put(step_.output,
+                    apply(env, map_, source(squared ? Source::theta_squared : Source::mask, c.mantissa),
+                          walk.grid, x, c.exp - weight_exp(squared)));
     if (squared) input_ = x;
   }
 
@@ -36,17 +42,21 @@ class Linear final : public StepExec {
       const Value d = walk.take_up(column, step_.output);
       if (d.zero()) continue;
       if (!input_.zero()) {
-        const int k = std::clamp(lift(d.max) + lift(input_.max), -126, 126);  // both factors near 1, so that long sums stay in range
+        const int k = std::clamp(lift(d.max) + lift(input_.max), -126,
+                                 126);  // both factors near 1, so that long sums stay in range
         const int grad_exp = d.exp + input_.exp + exp - k;
         if (column == 0) {
           const float room = gradients.admit(env, step_.param, grad_exp);
-          add_weight_gradient(env, map_, walk.grid, input_.data.get(), d.data.get(), c.mantissa * pow2(k) * room, gradients.values(step_.param));
+          add_weight_gradient(env, map_, walk.grid, input_.data.get(), d.data.get(),
+                              c.mantissa * pow2(k) * room, gradients.values(step_.param));
         } else {
-          gradients.add_total(c.mantissa * surviving_gradient(env, walk.grid, d, pow2(k)), grad_exp + 2 * weights_.shift(step_.param));
+          gradients.add_total(c.mantissa * surviving_gradient(env, walk.grid, d, pow2(k)),
+                              grad_exp + 2 * weights_.shift(step_.param));
         }
       }
       if (plan_.input != step_.inputs[0])
-        walk.add_up(env, column, step_.inputs[0], apply(env, adjoint_, source(Source::theta_squared, c.mantissa), walk.grid, d, exp));
+        walk.add_up(env, column, step_.inputs[0],
+                    apply(env, adjoint_, source(Source::theta_squared, c.mantissa), walk.grid, d, exp));
     }
     input_ = Value();
   }
@@ -55,7 +65,8 @@ class Linear final : public StepExec {
 
  private:
   WeightSource source(Source s, float factor) const {
-    return {s, weights_.values(step_.param), weights_.mask(step_.param), pow2(weights_.shift(step_.param)), factor};
+    return {s, weights_.values(step_.param), weights_.mask(step_.param), pow2(weights_.shift(step_.param)),
+            factor};
   }
   Scalar coefficient(Net net) const {
     const double a = std::fabs(static_cast<double>(step_.alpha));
@@ -64,7 +75,8 @@ class Linear final : public StepExec {
   // (θ·2^s)² stands for θ², which is 2^-2s of it.
   int weight_exp(bool squared) const { return squared ? 2 * weights_.shift(step_.param) : 0; }
 
-  Value apply(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const Value& x, int exp) const {
+  Value apply(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const Value& x,
+              int exp) const {
     Value y;
     const size_t n = grid.floats(map.out_elements);
     y.data = env.pool.acquire(n);
@@ -98,6 +110,8 @@ class Linear final : public StepExec {
 
 }  // namespace
 
-StepPtr make_linear(const Plan& plan, const PlanStep& step, const Weights& weights) { return std::make_unique<Linear>(plan, step, weights); }
+StepPtr make_linear(const Plan& plan, const PlanStep& step, const Weights& weights) {
+  return std::make_unique<Linear>(plan, step, weights);
+}
 
 }  // namespace px

@@ -23,7 +23,8 @@ class Max final : public StepExec {
     std::vector<uint32_t> shape = in_shape();
     choices_.resize(maps_.size());
     for (size_t i = maps_.size(); i-- > 0;) {
-      Chosen next = choose_axis(env, pass.grid, shape, maps_[i], std::move(f), std::move(c), with && pass.adjoint);
+      Chosen next =
+          choose_axis(env, pass.grid, shape, maps_[i], std::move(f), std::move(c), with && pass.adjoint);
       f = std::move(next.f);
       c = std::move(next.companion);
       choices_[i] = std::move(next.choice);
@@ -49,7 +50,8 @@ class Max final : public StepExec {
       if (walk.net == Net::g) {
         d = summed(env, walk, shape, adjoints_, std::move(d));
       } else {
-        for (size_t i = 0; i < maps_.size(); ++i) d = unchoose_axis(env, walk.grid, shape, maps_[i], choices_[i], std::move(d));
+        for (size_t i = 0; i < maps_.size(); ++i)
+          d = unchoose_axis(env, walk.grid, shape, maps_[i], choices_[i], std::move(d));
       }
       walk.add_up(env, column, step_.inputs[0], std::move(d));
     }
@@ -59,7 +61,8 @@ class Max final : public StepExec {
   void drop_records() override { choices_.clear(); }
 
  private:
-  static Value summed(Env& env, Walk& walk, std::vector<uint32_t>& shape, const std::vector<AxisMap>& maps, Value x) {
+  static Value summed(Env& env, Walk& walk, std::vector<uint32_t>& shape, const std::vector<AxisMap>& maps,
+                      Value x) {
     for (size_t i = 0; i < maps.size(); ++i) {
       const int k = i == 0 ? lift(x.max) : 0;
       const int exp = x.exp;

@@ -32,7 +32,17 @@ inline Value times(Env& env, Grid grid, size_t elements, Value x, const Factors&
   SharedMax max;
   for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
     float top = 0.0f;
-    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, nullptr, f.values.data(), nullptr, f.values.size(), f.segment * grid.lanes, lo, hi - lo, pow2(k), &top};
+    const AffineArgs a{x.data.get() + lo,
+                       y.data.get() + lo,
+                       nullptr,
+                       f.values.data(),
+                       nullptr,
+                       f.values.size(),
+                       f.segment * grid.lanes,
+                       lo,
+                       hi - lo,
+                       pow2(k),
+                       &top};
     env.kernels.affine(&a);
     max.add(top);
   });
@@ -54,8 +64,17 @@ inline Value affine_f(Env& env, Grid grid, size_t elements, Value x, const Affin
   y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
   for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
     float top = 0.0f;
-    const AffineArgs a{x.data.get() + lo, y.data.get() + lo, data(f.center), data(f.scale), data(f.shift), std::max(f.scale.size(), f.shift.size()),
-                       f.segment * grid.lanes, lo, hi - lo, 1.0f, &top};
+    const AffineArgs a{x.data.get() + lo,
+                       y.data.get() + lo,
+                       data(f.center),
+                       data(f.scale),
+                       data(f.shift),
+                       std::max(f.scale.size(), f.shift.size()),
+                       f.segment * grid.lanes,
+                       lo,
+                       hi - lo,
+                       1.0f,
+                       &top};
     env.kernels.affine(&a);
   });
   return y;
@@ -68,7 +87,9 @@ class FactorStep : public StepExec {
 
   void up(Env& env, Walk& walk) override {
     Value x = walk.values.take(step_.inputs[0]);
-    walk.values.put(step_.output, walk.net == Net::h ? std::move(x) : times(env, walk.grid, out_size(), std::move(x), factors(env, walk.net)));
+    walk.values.put(step_.output, walk.net == Net::h ? std::move(x)
+                                                     : times(env, walk.grid, out_size(), std::move(x),
+                                                             factors(env, walk.net)));
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {

@@ -7,7 +7,8 @@ namespace {
 
 class Product final : public StepExec {
  public:
-  Product(const Plan& plan, const PlanStep& step) : StepExec(plan, step), signal_map_(in_shape(0), out_shape()), gate_map_(in_shape(1), out_shape()) {}
+  Product(const Plan& plan, const PlanStep& step)
+      : StepExec(plan, step), signal_map_(in_shape(0), out_shape()), gate_map_(in_shape(1), out_shape()) {}
 
   void f(Env& env, DataPass& pass) override {
     const size_t n = pass.grid.floats(out_size());
@@ -35,7 +36,8 @@ class Product final : public StepExec {
       Value d = walk.take_up(column, step_.output);
       if (d.zero()) continue;
       if (walk.net != Net::g) d = gated(env, walk.grid, std::move(d));
-      walk.add_up(env, column, step_.inputs[0], gathered(env, walk.grid, signal_map_, out_size(), std::move(d)));
+      walk.add_up(env, column, step_.inputs[0],
+                  gathered(env, walk.grid, signal_map_, out_size(), std::move(d)));
     }
     factor_ = Value();
   }
@@ -50,11 +52,14 @@ class Product final : public StepExec {
     r.data = env.pool.acquire(n);
     SharedMax max;
     for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
-      for (size_t i = lo; i < hi; ++i) r.data.get()[i] = step_.flag ? 1.0f / q.data.get()[i] : q.data.get()[i];
+      for (size_t i = lo; i < hi; ++i)
+        r.data.get()[i] = step_.flag ? 1.0f / q.data.get()[i] : q.data.get()[i];
       max.add(env.kernels.largest(r.data.get() + lo, hi - lo));
     });
     const int k = lift(max.get());
-    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) { env.kernels.scale(r.data.get() + lo, r.data.get() + lo, hi - lo, pow2(k)); });
+    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      env.kernels.scale(r.data.get() + lo, r.data.get() + lo, hi - lo, pow2(k));
+    });
     r.exp = -k;
     r.data = spread(env, grid, gate_map_, out_size(), r.data);
     return r;
@@ -67,7 +72,8 @@ class Product final : public StepExec {
     y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
     SharedMax max;
     for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
-      max.add(env.kernels.mul_square(x.data.get() + lo, factor_.data.get() + lo, y.data.get() + lo, hi - lo, pow2(k)));
+      max.add(env.kernels.mul_square(x.data.get() + lo, factor_.data.get() + lo, y.data.get() + lo, hi - lo,
+                                     pow2(k)));
     });
     y.max = max.get();
     y.exp = x.exp - k + 2 * factor_.exp;

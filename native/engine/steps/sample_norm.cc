@@ -47,7 +47,8 @@ class SampleNorm final : public StepExec {
       const size_t base = t * inner_ * lanes;
       float mean[16];
       measure(x.data.get() + base, lanes, mean, inverse_.data() + t * lanes);
-      normalise(x.data.get() + base, y.data.get() + base, lanes, t % outer_ * inner_, mean, inverse_.data() + t * lanes);
+      normalise(x.data.get() + base, y.data.get() + base, lanes, t % outer_ * inner_, mean,
+                inverse_.data() + t * lanes);
     });
     pass.f.put(step_.output, std::move(y));
     pool(grid);
@@ -86,11 +87,13 @@ class SampleNorm final : public StepExec {
   }
 
   // first: the group's place within the sample, for γ and β.
-  void normalise(const float* x, float* y, size_t lanes, size_t first, const float* mean, const float* inverse) const {
+  void normalise(const float* x, float* y, size_t lanes, size_t first, const float* mean,
+                 const float* inverse) const {
     float a[16];
     for (size_t l = 0; l < lanes; ++l) a[l] = std::sqrt(inverse[l]);
     for (size_t i = 0; i < inner_; ++i) {
-      const float g = gamma_.values[(first + i) / gamma_.segment % gamma_.period()], b = beta_.values[(first + i) / beta_.segment % beta_.period()];
+      const float g = gamma_.values[(first + i) / gamma_.segment % gamma_.period()],
+                  b = beta_.values[(first + i) / beta_.segment % beta_.period()];
       for (size_t l = 0; l < lanes; ++l) y[i * lanes + l] = (x[i * lanes + l] - mean[l]) * a[l] * g + b;
     }
   }
@@ -99,7 +102,8 @@ class SampleNorm final : public StepExec {
     mean_.assign(statistics_, 0.0);
     for (int block = 0; block < grid.blocks; ++block)
       for (size_t o = 0; o < outer_; ++o)
-        for (int l = 0; l < grid.filled(block); ++l) mean_[o % statistics_] += inverse_[(block * outer_ + o) * grid.lanes + l];
+        for (int l = 0; l < grid.filled(block); ++l)
+          mean_[o % statistics_] += inverse_[(block * outer_ + o) * grid.lanes + l];
     const double per = static_cast<double>(grid.samples) * (outer_ / statistics_);
     for (size_t s = 0; s < statistics_; ++s) {
       mean_[s] /= per;
@@ -162,6 +166,8 @@ class SampleNorm final : public StepExec {
 
 }  // namespace
 
-StepPtr make_sample_norm(const Plan& plan, const PlanStep& step) { return std::make_unique<SampleNorm>(plan, step); }
+StepPtr make_sample_norm(const Plan& plan, const PlanStep& step) {
+  return std::make_unique<SampleNorm>(plan, step);
+}
 
 }  // namespace px

@@ -29,8 +29,10 @@ class Sum final : public StepExec {
         }
         return;
       }
-      if (out != parts[0].get() + lo || step_.ints[0] < 0) env.kernels.scale(parts[0].get() + lo, out, hi - lo, static_cast<float>(step_.ints[0]));
-      for (size_t i = 1; i < parts.size(); ++i) env.kernels.axpby(parts[i].get() + lo, static_cast<float>(step_.ints[i]), out, 1.0f, hi - lo);
+      if (out != parts[0].get() + lo || step_.ints[0] < 0)
+        env.kernels.scale(parts[0].get() + lo, out, hi - lo, static_cast<float>(step_.ints[0]));
+      for (size_t i = 1; i < parts.size(); ++i)
+        env.kernels.axpby(parts[i].get() + lo, static_cast<float>(step_.ints[i]), out, 1.0f, hi - lo);
     });
     pass.f.put(step_.output, std::move(y));
   }
@@ -49,7 +51,8 @@ class Sum final : public StepExec {
     for (int column = 0; column < walk.columns; ++column) {
       const Value d = walk.take_up(column, step_.output);
       if (d.zero()) continue;
-      for (size_t i = 0; i < maps_.size(); ++i) walk.add_up(env, column, step_.inputs[i], gathered(env, walk.grid, maps_[i], out_size(), d));
+      for (size_t i = 0; i < maps_.size(); ++i)
+        walk.add_up(env, column, step_.inputs[i], gathered(env, walk.grid, maps_[i], out_size(), d));
     }
   }
 

@@ -25,9 +25,13 @@ class View final : public StepExec {
     }
   }
 
-  void f(Env& env, DataPass& pass) override { pass.f.put(step_.output, moved(env, pass.grid, pass.f.take(step_.inputs[0]), true)); }
+  void f(Env& env, DataPass& pass) override {
+    pass.f.put(step_.output, moved(env, pass.grid, pass.f.take(step_.inputs[0]), true));
+  }
 
-  void up(Env& env, Walk& walk) override { walk.values.put(step_.output, moved(env, walk.grid, walk.values.take(step_.inputs[0]), true)); }
+  void up(Env& env, Walk& walk) override {
+    walk.values.put(step_.output, moved(env, walk.grid, walk.values.take(step_.inputs[0]), true));
+  }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {

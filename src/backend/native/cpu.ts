@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type PxErrorCode, EXIT_CODES, PxError } from '../../errors.js';
+import { EXIT_CODES, PxError, type PxErrorCode } from '../../errors.js';
 import type { Plan } from '../../plan/plan.js';
 import type {
   Backend,
@@ -54,7 +54,10 @@ class CpuProgram implements Program {
   setMasks(masks: readonly Uint8Array[]): void {
     this.check();
     if (masks.length !== this.plan.params.length)
-      throw new PxError('ERR_OPTION', `setMasks: ${this.plan.params.length} masks expected, ${masks.length} given`);
+      throw new PxError(
+        'ERR_OPTION',
+        `setMasks: ${this.plan.params.length} masks expected, ${masks.length} given`,
+      );
     masks.forEach((m, i) => {
       guard(() => this.native.setMask(i, m));
     });

@@ -13,10 +13,32 @@ const OPS = [
   ['unary', 'binary', 'softmax'],
 ].flat();
 const ACTIVATIONS = [
-  'relu', 'leaky-relu', 'prelu', 'clip', 'elu', 'selu', 'celu', 'gelu', 'gelu-tanh', 'hard-swish', 'silu', 'mish', 'tanh',
+  'relu',
+  'leaky-relu',
+  'prelu',
+  'clip',
+  'elu',
+  'selu',
+  'celu',
+  'gelu',
+  'gelu-tanh',
+  'hard-swish',
+  'silu',
+  'mish',
+  'tanh',
 ];
 const UNARIES = [
-  'sigmoid', 'hard-sigmoid', 'erf', 'softplus', 'exp', 'log', 'sqrt', 'reciprocal', 'neg', 'abs', 'pow',
+  'sigmoid',
+  'hard-sigmoid',
+  'erf',
+  'softplus',
+  'exp',
+  'log',
+  'sqrt',
+  'reciprocal',
+  'neg',
+  'abs',
+  'pow',
 ];
 const BINARIES = ['add', 'sub', 'mul', 'div', 'min', 'max'];
 
