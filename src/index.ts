@@ -35,6 +35,7 @@ export type { Progress } from './prune/progress.js';
 export type { PruneResult } from './prune/result.js';
 export type { RoundRecord } from './prune/rounds.js';
 export type { ScoreResult } from './prune/score.js';
+export { type MappedMask, type MappedMasks, mapMasks } from './prune/state-dict/map.js';
 export { VERSION } from './version.js';
 
 /** An open data set, or what to make one of: paths, arrays or (async) iterables of samples, with default options. */

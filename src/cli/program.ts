@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODES, PxError } from '../errors.js';
 import { VERSION } from '../version.js';
+import { addApply } from './apply.js';
 import { addInspect } from './inspect.js';
+import { addMap } from './map.js';
 import { addNew } from './new.js';
 import { addPrune } from './prune.js';
 import { addScore } from './score.js';
@@ -29,7 +31,7 @@ function makeProgram(): Command {
     .configureOutput({ outputError: () => {} })
     .exitOverride()
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`);
-  for (const add of [addNew, addInspect, addScore, addPrune, addVerify]) add(program);
+  for (const add of [addNew, addInspect, addScore, addPrune, addVerify, addApply, addMap]) add(program);
   return program;
 }
 

@@ -1,5 +1,10 @@
 import { PxError } from '../errors.js';
-import { openSafetensors, type SafeTensor, type SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
+import {
+  openSafetensors,
+  type SafeTensor,
+  type SafetensorsFile,
+  writeSafetensors,
+} from '../io/safetensors.js';
 import type { PlanParam } from '../plan/plan.js';
 import type { Configuration } from './configuration.js';
 import type { MaskMap } from './options.js';
