@@ -6,7 +6,7 @@ import { type Batch, computedWeight, type Constant, type Input, NodeContext, vie
 import { isFloatType } from './data-types.js';
 import { foldNode } from './fold/index.js';
 import { dataInput, type InputSize, sampleShape } from './input-shape.js';
-import { ATTENTION, refusal } from './ops/refused.js';
+import { ATTENTION, ATTENTION_REMEDY, refusal } from './ops/refused.js';
 import { NodeProblem, type Problem, problemsError } from './problem.js';
 import type { OnnxModel, OnnxNode, TensorRecord } from './proto.js';
 import { findConverter, NEWEST_OPSET, OLDEST_OPSET } from './registry.js';
@@ -172,6 +172,8 @@ class Importer {
         const relevant = node.opType === 'CastLike' ? inputs.slice(0, 1) : inputs;
         const constant = relevant.every((input) => input?.kind !== 'value');
         if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size')) results = [this.shapeOf(ctx)];
+        // A subgraph may read any value from outside; its inputs do not tell what it depends on.
+        else if ([...node.attributes.values()].some((attribute) => attribute.hasGraph)) unknown();
         else if (constant) results = this.constants(ctx) ?? uncomputable(ctx);
         else if (known === undefined) unknown();
         else {
@@ -184,6 +186,8 @@ class Importer {
     } catch (error) {
       if (error instanceof NodeProblem) report(error.code, error.reason, error.remedy);
       else if (error instanceof PxError && error.code !== 'ERR_IO') report(error.code, error.message, '');
+      // An array of impossible length: only sizes no model has lead there.
+      else if (error instanceof RangeError) report('ERR_FILE', `sizes out of range (${error.message})`, 'check the file with onnx.checker');
       else throw error;
     }
     node.outputs.forEach((name, i) => {
@@ -218,7 +222,7 @@ class Importer {
     if (node.domain !== '' || !WEIGHTED.has(node.opType)) return;
     const [data, weight] = node.inputs.slice(0, 2).map((name) => this.entries.get(name));
     const constants = [data, weight].filter((entry) => entry?.kind === 'constant');
-    if (constants.length === 0) throw new NodeProblem('ERR_UNSUPPORTED', ATTENTION, '');
+    if (constants.length === 0) throw new NodeProblem('ERR_UNSUPPORTED', ATTENTION, ATTENTION_REMEDY);
     const [constant] = constants as [Input & { kind: 'constant' }];
     if (constant.constant.weight === undefined) throw computedWeight(constant.constant);
   }

@@ -3,11 +3,11 @@ import { type Tensor, broadcastDims, expandTensor, sizeOf } from '../../graph/te
 import type { NodeContext } from '../context.js';
 import { reshapeWeight, transposeWeight } from '../weight-view.js';
 import type { Converter, OpRow } from './converter.js';
-import { ATTENTION } from './refused.js';
+import { ATTENTION, ATTENTION_REMEDY } from './refused.js';
 
 /** Y = alpha · A · B + beta · C with the batch as A's rows. */
 const gemm: Converter = (ctx) => {
-  if (!ctx.isConstant(0) && !ctx.isConstant(1)) ctx.refuse(ATTENTION);
+  if (!ctx.isConstant(0) && !ctx.isConstant(1)) ctx.refuse(ATTENTION, ATTENTION_REMEDY);
   if (ctx.isConstant(0) || ctx.int('transA', 0) === 1) {
     ctx.refuse('the batch is not in the rows of its result', 'export the layer as x · W');
   }
@@ -38,7 +38,7 @@ function scalar(value: number): Tensor {
 }
 
 const matMul: Converter = (ctx) => {
-  if (!ctx.isConstant(0) && !ctx.isConstant(1)) ctx.refuse(ATTENTION);
+  if (!ctx.isConstant(0) && !ctx.isConstant(1)) ctx.refuse(ATTENTION, ATTENTION_REMEDY);
   return ctx.isConstant(1) ? timesWeight(ctx) : weightTimes(ctx);
 };
 

@@ -4,6 +4,7 @@ const CONTROL_REMEDY = 'export with fixed shapes and without branches on data, o
 const OUTPUT_REMEDY = 'cut the model before it, for example with onnx.utils.extract_model, or choose other outputs';
 
 export const ATTENTION = 'products of two activations (attention) have no path through them yet';
+export const ATTENTION_REMEDY = 'prune the convolutional part of the model alone';
 
 interface Refusal {
   readonly reason: string;
@@ -22,7 +23,7 @@ const REFUSED = new Map<string, Refusal>([
     FLOAT_REMEDY,
   ),
   ...rows('LSTM GRU RNN', 'recurrent layers use a weight many times on one path', 'prune the convolutional part alone'),
-  ...rows('Attention MultiHeadAttention Einsum', ATTENTION, OUTPUT_REMEDY),
+  ...rows('Attention MultiHeadAttention Einsum', ATTENTION, ATTENTION_REMEDY),
   ...rows('NonMaxSuppression TopK ArgMax ArgMin RoiAlign', 'it selects by value and has no path through it', OUTPUT_REMEDY),
   ...rows('LRN LpNormalization MeanVarianceNormalization', 'this normalisation is not one of those PX is defined for', 'replace it by BatchNorm or GroupNorm'),
   ...rows('Where Greater Less Equal Not And Or', 'it chooses by value; only constants can be chosen from', OUTPUT_REMEDY),
