@@ -14,7 +14,11 @@ export interface AxisMap {
 }
 
 /** @param rows for every output element its (index, coefficient) entries; equal indices are merged by adding */
-export function axisMap(axis: number, inSize: number, rows: readonly (readonly (readonly [number, number])[])[]): AxisMap {
+export function axisMap(
+  axis: number,
+  inSize: number,
+  rows: readonly (readonly (readonly [number, number])[])[],
+): AxisMap {
   const start = new Uint32Array(rows.length + 1);
   const index: number[] = [];
   const value: number[] = [];
@@ -27,7 +31,14 @@ export function axisMap(axis: number, inSize: number, rows: readonly (readonly (
     }
     start[o + 1] = index.length;
   });
-  return { axis, inSize, outSize: rows.length, start, index: Uint32Array.from(index), value: Float32Array.from(value) };
+  return {
+    axis,
+    inSize,
+    outSize: rows.length,
+    start,
+    index: Uint32Array.from(index),
+    value: Float32Array.from(value),
+  };
 }
 
 /** Output element o is input element picks[o]; −1 leaves it to the fill value. */
@@ -39,7 +50,14 @@ export function selectMap(axis: number, inSize: number, picks: readonly number[]
     if (pick >= 0) index[entries++] = pick;
     start[o + 1] = entries;
   });
-  return { axis, inSize, outSize: picks.length, start, index: index.slice(0, entries), value: new Float32Array(entries).fill(1) };
+  return {
+    axis,
+    inSize,
+    outSize: picks.length,
+    start,
+    index: index.slice(0, entries),
+    value: new Float32Array(entries).fill(1),
+  };
 }
 
 /** One output element: the sum of all, times `coefficient`. */
@@ -81,7 +99,12 @@ export interface Window {
  *   the overhang of ceil_mode. Otherwise all coefficients are 1.
  * @returns undefined when some window holds no element
  */
-export function windowMap(axis: number, inSize: number, window: Window, average?: { countPadding: boolean }): AxisMap | undefined {
+export function windowMap(
+  axis: number,
+  inSize: number,
+  window: Window,
+  average?: { countPadding: boolean },
+): AxisMap | undefined {
   const { kernel, stride, dilation, padBegin, padEnd, ceilMode } = window;
   const span = (kernel - 1) * dilation + 1;
   const room = (inSize + padBegin + padEnd - span) / stride;

@@ -5,7 +5,11 @@ import { isPolynomial, type Matcher, near } from './match.js';
 
 const TANH_SCALE = Math.sqrt(2 / Math.PI);
 
-const activation = (fn: 'gelu' | 'gelu-tanh' | 'hard-swish' | 'silu' | 'mish' | 'leaky-relu', input: ValueId, alpha = 0): NodeBody => ({
+const activation = (
+  fn: 'gelu' | 'gelu-tanh' | 'hard-swish' | 'silu' | 'mish' | 'leaky-relu',
+  input: ValueId,
+  alpha = 0,
+): NodeBody => ({
   kind: 'activation',
   fn,
   input,
@@ -35,7 +39,8 @@ export const fuseGelu: Rule = (node, match) => {
     const wanted = erf === undefined ? [0, TANH_SCALE, 0, TANH_SCALE * 0.044715] : [0, Math.SQRT1_2];
     for (const x of match.arithmeticSources(inner)) {
       if (!isPolynomial(match.polynomial(inner, x), wanted)) continue;
-      if (near(match.productOf(node.output, x, sum), 0.5)) return activation(erf === undefined ? 'gelu-tanh' : 'gelu', x);
+      if (near(match.productOf(node.output, x, sum), 0.5))
+        return activation(erf === undefined ? 'gelu-tanh' : 'gelu', x);
     }
   }
   return undefined;
@@ -72,7 +77,11 @@ function softplusInput(match: Matcher, value: ValueId): ValueId | undefined {
 /** 1 / (1 + e⁻ˣ). */
 export const fuseSigmoid: Rule = (node, match) => {
   const over =
-    node.kind === 'binary' && node.fn === 'div' && !isValue(node.left) && node.left.data.length === 1 && node.left.data[0] === 1
+    node.kind === 'binary' &&
+    node.fn === 'div' &&
+    !isValue(node.left) &&
+    node.left.data.length === 1 &&
+    node.left.data[0] === 1
       ? node.right
       : node.kind === 'unary' && node.fn === 'reciprocal'
         ? node.input
@@ -86,19 +95,24 @@ export const fuseSigmoid: Rule = (node, match) => {
 
 /** max(x, α·x) with 0 < α < 1. */
 export const fuseLeakyRelu: Rule = (node, match) => {
-  if (node.kind !== 'binary' || node.fn !== 'max' || !isValue(node.left) || !isValue(node.right)) return undefined;
+  if (node.kind !== 'binary' || node.fn !== 'max' || !isValue(node.left) || !isValue(node.right))
+    return undefined;
   for (const [x, scaled] of [
     [node.left, node.right],
     [node.right, node.left],
   ] as const) {
     const slope = match.polynomial(scaled, x);
-    if (slope?.length === 2 && slope[0] === 0 && slope[1]! > 0 && slope[1]! < 1) return activation('leaky-relu', x, slope[1]);
+    if (slope?.length === 2 && slope[0] === 0 && slope[1]! > 0 && slope[1]! < 1)
+      return activation('leaky-relu', x, slope[1]);
   }
   return undefined;
 };
 
 /** A clipped straight line from 0 to 1 (or times its top, and divided by that), as older exporters write HardSigmoid. */
-function hardSigmoid(match: Matcher, gate: ValueId): { x: ValueId; alpha: number; beta: number; top: number } | undefined {
+function hardSigmoid(
+  match: Matcher,
+  gate: ValueId,
+): { x: ValueId; alpha: number; beta: number; top: number } | undefined {
   const unary = match.producer(gate, 'unary');
   if (unary?.fn === 'hard-sigmoid') return { x: unary.input, alpha: unary.alpha, beta: unary.beta, top: 1 };
   const scaled = match.withNumber(gate, 'mul');
@@ -108,10 +122,16 @@ function hardSigmoid(match: Matcher, gate: ValueId): { x: ValueId; alpha: number
   const line = match.withNumber(clip.input, 'add');
   if (line === undefined || line.number === 0) return undefined;
   const slope = match.withNumber(line.value, 'mul');
-  return { x: slope?.value ?? line.value, alpha: (slope?.number ?? 1) * factor, beta: line.number * factor, top: clip.beta * factor };
+  return {
+    x: slope?.value ?? line.value,
+    alpha: (slope?.number ?? 1) * factor,
+    beta: line.number * factor,
+    top: clip.beta * factor,
+  };
 }
 
-const isSwishGate = ({ alpha, beta, top }: { alpha: number; beta: number; top: number }) => near(alpha, top / 6) && near(beta, top / 2);
+const isSwishGate = ({ alpha, beta, top }: { alpha: number; beta: number; top: number }) =>
+  near(alpha, top / 6) && near(beta, top / 2);
 
 /** x · min(max(x + 3, 0), 6) / 6, dividing before or after the product; and a written-out HardSigmoid that gates another value. */
 export const fuseHardSwish: Rule = (node, match, emit) => {
@@ -130,7 +150,8 @@ export const fuseHardSwish: Rule = (node, match, emit) => {
   if (product === undefined) return undefined;
   for (const [x, value] of factors(product)) {
     const gate = hardSigmoid(match, value);
-    if (gate?.x === x && near(scaled!.number * gate.top, 1) && isSwishGate(gate)) return activation('hard-swish', x);
+    if (gate?.x === x && near(scaled!.number * gate.top, 1) && isSwishGate(gate))
+      return activation('hard-swish', x);
   }
   return undefined;
 };

@@ -11,7 +11,12 @@ export const fuseLayerNorm: Rule = (node, match, emit) => {
   if (node.kind !== 'binary' || !isValue(node.left)) return undefined;
   const centred = centre(match, node.left);
   if (centred === undefined) return undefined;
-  const epsilon = node.fn === 'div' ? deviation(match, node.right, centred) : node.fn === 'mul' ? inverseDeviation(match, node.right, centred) : undefined;
+  const epsilon =
+    node.fn === 'div'
+      ? deviation(match, node.right, centred)
+      : node.fn === 'mul'
+        ? inverseDeviation(match, node.right, centred)
+        : undefined;
   if (epsilon === undefined) return undefined;
   const { x, over } = centred;
   const shape = match.shape(x);
@@ -51,12 +56,22 @@ function centre(match: Matcher, value: ValueId): Centred | undefined {
 }
 
 /** ε when the value is √(mean((x − mean(x))²) + ε). */
-function deviation(match: Matcher, value: Parameters<Matcher['producer']>[0], centred: Centred): number | undefined {
+function deviation(
+  match: Matcher,
+  value: Parameters<Matcher['producer']>[0],
+  centred: Centred,
+): number | undefined {
   const root = match.producer(value, 'unary');
-  return root !== undefined && (root.fn === 'sqrt' || (root.fn === 'pow' && root.alpha === 0.5)) ? variance(match, root.input, centred) : undefined;
+  return root !== undefined && (root.fn === 'sqrt' || (root.fn === 'pow' && root.alpha === 0.5))
+    ? variance(match, root.input, centred)
+    : undefined;
 }
 
-function inverseDeviation(match: Matcher, value: Parameters<Matcher['producer']>[0], centred: Centred): number | undefined {
+function inverseDeviation(
+  match: Matcher,
+  value: Parameters<Matcher['producer']>[0],
+  centred: Centred,
+): number | undefined {
   const unary = match.producer(value, 'unary');
   if (unary?.fn === 'pow' && unary.alpha === -0.5) return variance(match, unary.input, centred);
   if (unary?.fn === 'reciprocal') return deviation(match, unary.input, centred);
@@ -76,5 +91,7 @@ function squared(match: Matcher, value: ValueId): ValueId | undefined {
   const unary = match.producer(value, 'unary');
   if (unary?.fn === 'pow' && unary.alpha === 2) return unary.input;
   const product = match.producer(value, 'binary');
-  return product?.fn === 'mul' && product.left === product.right && isValue(product.left) ? product.left : undefined;
+  return product?.fn === 'mul' && product.left === product.right && isValue(product.left)
+    ? product.left
+    : undefined;
 }

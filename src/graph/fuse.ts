@@ -1,5 +1,12 @@
 import type { NodeBody } from './builder.js';
-import { fuseGelu, fuseHardSwish, fuseLeakyRelu, fuseMish, fuseSigmoid, fuseSilu } from './fuse-activation.js';
+import {
+  fuseGelu,
+  fuseHardSwish,
+  fuseLeakyRelu,
+  fuseMish,
+  fuseSigmoid,
+  fuseSilu,
+} from './fuse-activation.js';
 import { fuseLayerNorm } from './fuse-norm.js';
 import type { Graph, GraphNode, GraphValue, ValueId } from './graph.js';
 import { Matcher } from './match.js';
@@ -10,7 +17,15 @@ export type Emit = (body: NodeBody, shape: readonly number[]) => ValueId;
 /** What a node is in truth, when it ends a pattern; the nodes it no longer reads are left for dead. */
 export type Rule = (node: GraphNode, match: Matcher, emit: Emit) => NodeBody | undefined;
 
-const RULES: readonly Rule[] = [fuseSigmoid, fuseGelu, fuseSilu, fuseMish, fuseHardSwish, fuseLeakyRelu, fuseLayerNorm];
+const RULES: readonly Rule[] = [
+  fuseSigmoid,
+  fuseGelu,
+  fuseSilu,
+  fuseMish,
+  fuseHardSwish,
+  fuseLeakyRelu,
+  fuseLayerNorm,
+];
 
 /** Recognises activations and norms that an exporter wrote out as several nodes. Value ids keep their meaning. */
 export function fuse(graph: Graph): Graph {

@@ -54,7 +54,9 @@ export class Matcher {
     }
     if (node.kind === 'unary' && node.fn === 'pow' && (node.alpha === 2 || node.alpha === 3)) {
       const base = this.polynomial(node.input, x, depth - 1);
-      return base && Array.from({ length: node.alpha - 1 }).reduce<number[]>((power) => times(power, base), base);
+      return (
+        base && Array.from({ length: node.alpha - 1 }).reduce<number[]>((power) => times(power, base), base)
+      );
     }
     if (node.kind !== 'binary') return undefined;
     const left = this.polynomial(node.left, x, depth - 1);
@@ -64,7 +66,10 @@ export class Matcher {
       case 'add':
         return plus(left, right);
       case 'sub':
-        return plus(left, right.map((c) => -c));
+        return plus(
+          left,
+          right.map((c) => -c),
+        );
       case 'mul':
         return times(left, right);
       case 'div':
@@ -80,8 +85,13 @@ export class Matcher {
     return found !== undefined && found.counts[0] === 1 && found.counts[1] === 1 ? found.scale : undefined;
   }
 
-  private product(value: Arg, stops: readonly ValueId[], depth = MAX_DEPTH): { scale: number; counts: number[] } | undefined {
-    if (isValue(value) && stops.includes(value)) return { scale: 1, counts: stops.map((stop) => (stop === value ? 1 : 0)) };
+  private product(
+    value: Arg,
+    stops: readonly ValueId[],
+    depth = MAX_DEPTH,
+  ): { scale: number; counts: number[] } | undefined {
+    if (isValue(value) && stops.includes(value))
+      return { scale: 1, counts: stops.map((stop) => (stop === value ? 1 : 0)) };
     const number = numberOf(value);
     if (number !== undefined) return { scale: number, counts: stops.map(() => 0) };
     const node = isValue(value) ? this.producers.get(value) : undefined;
@@ -94,7 +104,8 @@ export class Matcher {
     const left = this.product(node.left, stops, depth - 1);
     const right = left && this.product(node.right, stops, depth - 1);
     if (left === undefined || right === undefined) return undefined;
-    if (node.fn === 'div') return right.counts.some((n) => n > 0) ? undefined : { ...left, scale: left.scale / right.scale };
+    if (node.fn === 'div')
+      return right.counts.some((n) => n > 0) ? undefined : { ...left, scale: left.scale / right.scale };
     return { scale: left.scale * right.scale, counts: left.counts.map((n, i) => n + right.counts[i]!) };
   }
 
@@ -106,8 +117,12 @@ export class Matcher {
       const next: ValueId[] = [];
       for (const id of front) {
         const node = this.producers.get(id);
-        const arithmetic = node?.kind === 'binary' || (node?.kind === 'map' && node.axes.length === 0) || (node?.kind === 'unary' && node.fn === 'pow');
-        if (node !== undefined && arithmetic) next.push(...inputsOf(node).filter((input) => !found.has(input)));
+        const arithmetic =
+          node?.kind === 'binary' ||
+          (node?.kind === 'map' && node.axes.length === 0) ||
+          (node?.kind === 'unary' && node.fn === 'pow');
+        if (node !== undefined && arithmetic)
+          next.push(...inputsOf(node).filter((input) => !found.has(input)));
       }
       for (const id of next) found.add(id);
       // The tree of a product doubles at every level at most where it is hostile.
@@ -130,7 +145,9 @@ export function near(a: number | undefined, b: number): boolean {
 export function isPolynomial(polynomial: readonly number[] | undefined, wanted: readonly number[]): boolean {
   if (polynomial === undefined) return false;
   const length = Math.max(polynomial.length, wanted.length);
-  return Array.from({ length }, (_, i) => [polynomial[i] ?? 0, wanted[i] ?? 0] as const).every(([a, b]) => (b === 0 ? a === 0 : near(a, b)));
+  return Array.from({ length }, (_, i) => [polynomial[i] ?? 0, wanted[i] ?? 0] as const).every(([a, b]) =>
+    b === 0 ? a === 0 : near(a, b),
+  );
 }
 
 function plus(a: readonly number[], b: readonly number[]): number[] {

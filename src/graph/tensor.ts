@@ -31,7 +31,10 @@ export function stridesOf(dims: readonly number[]): number[] {
 export function emptyTensor(dims: readonly number[], dtype: Tensor['dtype']): Tensor {
   const size = sizeOf(dims);
   if (!(size <= MAX_FOLDED_SIZE) || dims.some((dim) => !(dim >= 0))) {
-    throw new PxError('ERR_UNSUPPORTED', `a constant of shape [${dims}] is not a size that is computed (at most ${MAX_FOLDED_SIZE} elements)`);
+    throw new PxError(
+      'ERR_UNSUPPORTED',
+      `a constant of shape [${dims}] is not a size that is computed (at most ${MAX_FOLDED_SIZE} elements)`,
+    );
   }
   return { dims, dtype, data: dtype === 'float32' ? new Float32Array(size) : new Float64Array(size) };
 }
@@ -47,7 +50,13 @@ export function intTensor(values: readonly number[], dims: readonly number[] = [
  * @param dims shape of the view
  * @param strides elements between neighbours along each axis; 0 repeats
  */
-export function gatherStrided(data: Tensor['data'], dims: readonly number[], strides: readonly number[], into: Tensor['data'], offset = 0): void {
+export function gatherStrided(
+  data: Tensor['data'],
+  dims: readonly number[],
+  strides: readonly number[],
+  into: Tensor['data'],
+  offset = 0,
+): void {
   const rank = dims.length;
   const index = new Array<number>(rank).fill(0);
   let from = offset;

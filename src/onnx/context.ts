@@ -2,7 +2,7 @@ import type { GraphBuilder, NodeBody } from '../graph/builder.js';
 import { MAX_VALUE_SIZE } from '../graph/builder.js';
 import type { Arg, Origin, ValueId, WeightRef } from '../graph/graph.js';
 import { isValue } from '../graph/graph.js';
-import { type Tensor, gatherStrided, sizeOf, stridesOf } from '../graph/tensor.js';
+import { gatherStrided, sizeOf, stridesOf, type Tensor } from '../graph/tensor.js';
 import { NodeProblem } from './problem.js';
 import type { Attribute, OnnxNode, TensorRecord } from './proto.js';
 
@@ -33,7 +33,9 @@ export interface ValueEntry {
   readonly shape: readonly number[];
 }
 
-export type Input = { readonly kind: 'value'; readonly value: ValueEntry } | { readonly kind: 'constant'; readonly constant: Constant };
+export type Input =
+  | { readonly kind: 'value'; readonly value: ValueEntry }
+  | { readonly kind: 'constant'; readonly constant: Constant };
 
 /** Everything a converter may ask about the ONNX node at hand. Axes are ONNX's in the file and per sample in the graph. */
 export class NodeContext {
@@ -74,13 +76,17 @@ export class NodeContext {
   value(i: number): ValueEntry {
     const input = this.inputs[i];
     if (input === undefined) return this.malformed(`input ${i} is missing`);
-    if (input.kind !== 'value') return this.refuse(`input ${i} is a constant where data that depends on the model's input is expected`);
+    if (input.kind !== 'value')
+      return this.refuse(`input ${i} is a constant where data that depends on the model's input is expected`);
     return this.separate(input.value);
   }
 
   private separate(value: ValueEntry): ValueEntry {
     if (!this.builder.flattened.has(value.id)) return value;
-    return this.refuse('its input has the samples of a batch in one row', 'export with a symbolic batch size');
+    return this.refuse(
+      'its input has the samples of a batch in one row',
+      'export with a symbolic batch size',
+    );
   }
 
   /** As `value`, where the samples may lie in one row; the shape is then the row of one sample. */
@@ -100,7 +106,8 @@ export class NodeContext {
   constant(i: number, what: string): Constant {
     const input = this.inputs[i];
     if (input === undefined) return this.malformed(`${what} (input ${i}) is missing`);
-    if (input.kind !== 'constant') return this.refuse(`${what} is computed from the model's input; only constants work`);
+    if (input.kind !== 'constant')
+      return this.refuse(`${what} is computed from the model's input; only constants work`);
     return input.constant;
   }
 
@@ -131,7 +138,8 @@ export class NodeContext {
   channels(i: number, what: string, count: number): Float32Array {
     const { data } = this.tensor(i, what);
     if (data.length === 1 && count !== 1) return new Float32Array(count).fill(data[0] as number);
-    if (data.length !== count) return this.malformed(`${what} has ${data.length} elements for ${count} channels`);
+    if (data.length !== count)
+      return this.malformed(`${what} has ${data.length} elements for ${count} channels`);
     return Float32Array.from(data);
   }
 
@@ -141,7 +149,10 @@ export class NodeContext {
     if (input === undefined) return this.malformed(`input ${i} is missing`);
     if (input.kind === 'constant') return this.perSample(this.tensor(i, `input ${i}`), rank);
     if (input.value.shape.length + 1 !== rank) {
-      this.refuse('operands of different rank, which moves the batch from the leading axis', 'reshape them to the same rank before exporting');
+      this.refuse(
+        'operands of different rank, which moves the batch from the leading axis',
+        'reshape them to the same rank before exporting',
+      );
     }
     return this.separate(input.value).id;
   }
@@ -163,7 +174,10 @@ export class NodeContext {
     const data = tensor.data.subarray(0, size);
     for (let i = size; i < tensor.data.length; i++) {
       if (tensor.data[i] !== data[i % size] || lead !== this.batch.baked) {
-        return this.refuse(`a constant of shape [${tensor.dims}] differs from sample to sample`, 'export with a symbolic batch size');
+        return this.refuse(
+          `a constant of shape [${tensor.dims}] differs from sample to sample`,
+          'export with a symbolic batch size',
+        );
       }
     }
     return { ...tensor, dims, data };
@@ -200,7 +214,8 @@ export class NodeContext {
   spatial(name: string, count: number, otherwise: number): readonly number[] {
     const found = this.ints(name);
     if (found === undefined) return new Array<number>(count).fill(otherwise);
-    if (found.length !== count) return this.malformed(`${name} has ${found.length} entries for ${count} axes`);
+    if (found.length !== count)
+      return this.malformed(`${name} has ${found.length} entries for ${count} axes`);
     return found;
   }
 
@@ -211,8 +226,13 @@ export class NodeContext {
    */
   axis(axis: number, rank: number): number {
     const positive = axis < 0 ? axis + rank : axis;
-    if (!Number.isInteger(positive) || positive < 0 || positive >= rank) return this.malformed(`axis ${axis} of an array with ${rank} axes`);
-    if (positive === 0) return this.refuse('it works along the batch, which samples of one model must not share', 'keep the batch as the leading axis throughout');
+    if (!Number.isInteger(positive) || positive < 0 || positive >= rank)
+      return this.malformed(`axis ${axis} of an array with ${rank} axes`);
+    if (positive === 0)
+      return this.refuse(
+        'it works along the batch, which samples of one model must not share',
+        'keep the batch as the leading axis throughout',
+      );
     return positive - 1;
   }
 
@@ -226,7 +246,8 @@ export class NodeContext {
   /** Adds a graph node; the value is named after the ONNX output `output`, with a suffix for helper steps. */
   emit(body: NodeBody, shape: readonly number[], suffix = '', output = 0): ValueId {
     const size = sizeOf(shape);
-    if (!(size <= MAX_VALUE_SIZE) || size === 0) this.refuse(`its result of shape [${shape}] per sample is not a size that can be computed`);
+    if (!(size <= MAX_VALUE_SIZE) || size === 0)
+      this.refuse(`its result of shape [${shape}] per sample is not a size that can be computed`);
     const name = (this.node.outputs[output] || this.node.name) + suffix;
     return this.builder.node(this.origin, body, name, shape);
   }
@@ -246,18 +267,33 @@ export class NodeContext {
   transpose(input: ValueId, perm: readonly number[], suffix = '/transpose'): ValueId {
     if (perm.every((axis, i) => axis === i)) return input;
     const from = this.shapeOf(input);
-    return this.emit({ kind: 'transpose', input, perm }, perm.map((axis) => from[axis] as number), suffix);
+    return this.emit(
+      { kind: 'transpose', input, perm },
+      perm.map((axis) => from[axis] as number),
+      suffix,
+    );
   }
 }
 
 /** A constant that is a strided view of a stored tensor; read through the view when its values are asked for. */
-export function viewConstant(source: Constant, weight: WeightRef, madeBy: string, stored: () => Tensor): Constant {
+export function viewConstant(
+  source: Constant,
+  weight: WeightRef,
+  madeBy: string,
+  stored: () => Tensor,
+): Constant {
   let memo: Tensor | undefined;
   const tensor = (): Tensor => {
     if (memo === undefined) {
       const { dtype, data } = stored();
-      const plain = stridesOf(weight.dims).every((stride, i) => stride === weight.strides[i] || weight.dims[i] === 1);
-      const out = plain ? data : dtype === 'float32' ? new Float32Array(data.length) : new Float64Array(data.length);
+      const plain = stridesOf(weight.dims).every(
+        (stride, i) => stride === weight.strides[i] || weight.dims[i] === 1,
+      );
+      const out = plain
+        ? data
+        : dtype === 'float32'
+          ? new Float32Array(data.length)
+          : new Float64Array(data.length);
       if (!plain) gatherStrided(data, weight.dims, weight.strides, out);
       memo = { dims: weight.dims, dtype, data: out };
     }
@@ -266,10 +302,15 @@ export function viewConstant(source: Constant, weight: WeightRef, madeBy: string
   return { dims: weight.dims, tensor, weight, madeBy: source.madeBy ?? madeBy };
 }
 
-
 /** Why a constant cannot be pruned as a weight. */
 export function computedWeight({ madeBy }: Constant): NodeProblem {
-  if (madeBy === undefined) return new NodeProblem('ERR_UNSUPPORTED', 'its weight is not stored in floats', 'export the model in float32 or float16');
-  const remedy = 'export a float model with plain weights (no quantisation, no weight normalisation, no parametrisation)';
+  if (madeBy === undefined)
+    return new NodeProblem(
+      'ERR_UNSUPPORTED',
+      'its weight is not stored in floats',
+      'export the model in float32 or float16',
+    );
+  const remedy =
+    'export a float model with plain weights (no quantisation, no weight normalisation, no parametrisation)';
   return new NodeProblem('ERR_UNSUPPORTED', `its weight is computed by ${madeBy}`, remedy);
 }

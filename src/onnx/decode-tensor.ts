@@ -5,7 +5,13 @@ import { type Message, stringPair, WireType } from './wire.js';
 
 type ListKind = 'float' | 'double' | 'int32' | 'int64' | 'uint64';
 
-const LISTS: Readonly<Record<number, ListKind>> = { 4: 'float', 5: 'int32', 7: 'int64', 10: 'double', 11: 'uint64' };
+const LISTS: Readonly<Record<number, ListKind>> = {
+  4: 'float',
+  5: 'int32',
+  7: 'int64',
+  10: 'double',
+  11: 'uint64',
+};
 const ELEMENT_WIRE: Readonly<Record<ListKind, WireType>> = {
   float: WireType.Bit32,
   double: WireType.Bit64,
@@ -49,7 +55,8 @@ export function decodeTensor(message: Message, bytes: Uint8Array, fallbackName: 
       lists.set(list, ranges);
       return true;
     }
-    if (field === 1 && (wire === WireType.Varint || wire === WireType.LengthDelimited)) message.ints(wire, dims);
+    if (field === 1 && (wire === WireType.Varint || wire === WireType.LengthDelimited))
+      message.ints(wire, dims);
     else if (field === 2 && wire === WireType.Varint) code = message.int();
     else if (field === 3) segment = true;
     else if (field === 8 && wire === WireType.LengthDelimited) name = message.text();
@@ -63,7 +70,8 @@ export function decodeTensor(message: Message, bytes: Uint8Array, fallbackName: 
 
   name = fallbackName || name;
   const fail = (why: string) => new PxError('ERR_FILE', `tensor "${name}": ${why}`);
-  if (segment) throw fail('it is stored in segments, which no exporter writes; save the model again with onnx.save');
+  if (segment)
+    throw fail('it is stored in segments, which no exporter writes; save the model again with onnx.save');
   const size = elementCount(dims, fail);
   return { name, dims, size, dataType: code, payload: payload() };
 
@@ -75,7 +83,9 @@ export function decodeTensor(message: Message, bytes: Uint8Array, fallbackName: 
     if (raw !== undefined && (raw.end > raw.start || size === 0)) {
       const expected = type.bytes > 0 ? size * type.bytes : Math.ceil(size / 2);
       if (raw.end - raw.start !== expected) {
-        throw fail(`raw data has ${raw.end - raw.start} bytes where shape [${dims}] of ${type.name} needs ${expected}`);
+        throw fail(
+          `raw data has ${raw.end - raw.start} bytes where shape [${dims}] of ${type.name} needs ${expected}`,
+        );
       }
       return { kind: 'raw', ranges: size === 0 ? [] : [raw] };
     }
@@ -120,7 +130,9 @@ function externalPayload(
   if (!location) throw fail('its data is external, but no location is given');
   const offset = Number(place.get('offset') ?? 0);
   const length = Number(place.get('length') ?? expected);
-  if (!Number.isSafeInteger(offset) || offset < 0) throw fail(`bad offset "${place.get('offset')}" of external data`);
-  if (length !== expected) throw fail(`external data has ${place.get('length')} bytes where its shape of ${type} needs ${expected}`);
+  if (!Number.isSafeInteger(offset) || offset < 0)
+    throw fail(`bad offset "${place.get('offset')}" of external data`);
+  if (length !== expected)
+    throw fail(`external data has ${place.get('length')} bytes where its shape of ${type} needs ${expected}`);
   return { kind: 'external', location, offset, length };
 }

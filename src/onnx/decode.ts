@@ -16,9 +16,12 @@ export function decodeModel(bytes: Uint8Array, file?: string): OnnxModel {
   try {
     return new ModelDecoder(bytes).decode(file);
   } catch (error) {
-    if (error instanceof PxError) throw new PxError(error.code, `${where}: ${error.message}`, { cause: error });
+    if (error instanceof PxError)
+      throw new PxError(error.code, `${where}: ${error.message}`, { cause: error });
     const why = error instanceof Error ? error.message : String(error);
-    throw new PxError('ERR_FILE', `${where} is not a readable ONNX file (${why}); is it complete?`, { cause: error });
+    throw new PxError('ERR_FILE', `${where} is not a readable ONNX file (${why}); is it complete?`, {
+      cause: error,
+    });
   }
 }
 
@@ -56,7 +59,11 @@ class ModelDecoder {
       else return false;
       return true;
     });
-    if (graphs !== 1) throw new PxError('ERR_FILE', `it holds ${graphs} graphs where an ONNX model has one; is it an ONNX file?`);
+    if (graphs !== 1)
+      throw new PxError(
+        'ERR_FILE',
+        `it holds ${graphs} graphs where an ONNX model has one; is it an ONNX file?`,
+      );
     // Constants come after initializers, whatever the order of the fields in the file.
     for (const node of this.nodes) this.constant(node);
     return {
@@ -88,7 +95,8 @@ class ModelDecoder {
   }
 
   private add(tensor: TensorRecord): void {
-    if (this.tensors.has(tensor.name)) throw new PxError('ERR_FILE', `two tensors are named "${tensor.name}"`);
+    if (this.tensors.has(tensor.name))
+      throw new PxError('ERR_FILE', `two tensors are named "${tensor.name}"`);
     this.tensors.set(tensor.name, tensor);
   }
 
@@ -127,7 +135,14 @@ class ModelDecoder {
       else return false;
       return true;
     });
-    return { name: name || outputs[0] || opType, opType, domain: domain === 'ai.onnx' ? '' : domain, inputs, outputs, attributes };
+    return {
+      name: name || outputs[0] || opType,
+      opType,
+      domain: domain === 'ai.onnx' ? '' : domain,
+      inputs,
+      outputs,
+      attributes,
+    };
   }
 
   private attribute(attribute: Message): Attribute {
@@ -148,10 +163,12 @@ class ModelDecoder {
       else if (field === 2 && wire === WireType.Bit32) found.float = floatAt(wire)[0] as number;
       else if (field === 3 && wire === WireType.Varint) found.int = attribute.int();
       else if (field === 4 && wire === WireType.LengthDelimited) found.string = attribute.text();
-      else if (field === 5 && wire === WireType.LengthDelimited) found.tensor = decodeTensor(attribute.message(), this.bytes, '');
+      else if (field === 5 && wire === WireType.LengthDelimited)
+        found.tensor = decodeTensor(attribute.message(), this.bytes, '');
       else if (field === 7 && (wire === WireType.LengthDelimited || wire === WireType.Bit32)) {
         for (const value of floatAt(wire)) floats.push(value);
-      } else if (field === 8 && (wire === WireType.LengthDelimited || wire === WireType.Varint)) attribute.ints(wire, ints);
+      } else if (field === 8 && (wire === WireType.LengthDelimited || wire === WireType.Varint))
+        attribute.ints(wire, ints);
       else if (field === 9 && wire === WireType.LengthDelimited) strings.push(attribute.text());
       else {
         hasGraph ||= field === 6 || field === 11;

@@ -11,14 +11,23 @@ import type { ExternalPayload, OnnxModel } from './proto.js';
  * @param tensor name, for messages
  * @throws PxError ERR_FILE for an unsafe location or a file too short, ERR_IO when it cannot be read
  */
-export function externalPath(model: Pick<OnnxModel, 'file'>, tensor: string, payload: ExternalPayload): string {
+export function externalPath(
+  model: Pick<OnnxModel, 'file'>,
+  tensor: string,
+  payload: ExternalPayload,
+): string {
   const { location, offset, length } = payload;
   const of = `tensor "${tensor}" keeps its data in "${location}"`;
   if (model.file === undefined) {
     throw new PxError('ERR_OPTION', `${of}, but the model was given as bytes; give its path instead`);
   }
   const parts = location.split(/[\\/]/);
-  if (path.isAbsolute(location) || /^[A-Za-z]:/.test(location) || parts.includes('..') || location.includes('\0')) {
+  if (
+    path.isAbsolute(location) ||
+    /^[A-Za-z]:/.test(location) ||
+    parts.includes('..') ||
+    location.includes('\0')
+  ) {
     throw new PxError('ERR_FILE', `${model.file}: ${of}; only files inside the model's folder are read`);
   }
   const folder = path.dirname(path.resolve(model.file));
@@ -32,13 +41,21 @@ export function externalPath(model: Pick<OnnxModel, 'file'>, tensor: string, pay
     if (!stat.isFile()) throw new Error('it is not a regular file');
     size = stat.size;
   } catch (error) {
-    throw new PxError('ERR_IO', `${model.file}: ${of}, which cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new PxError('ERR_IO', `${model.file}: ${of}, which cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   if (!real.startsWith(root.endsWith(path.sep) ? root : root + path.sep)) {
-    throw new PxError('ERR_FILE', `${model.file}: ${of}, a link out of the model's folder; copy the file into it`);
+    throw new PxError(
+      'ERR_FILE',
+      `${model.file}: ${of}, a link out of the model's folder; copy the file into it`,
+    );
   }
   if (offset + length > size) {
-    throw new PxError('ERR_FILE', `${model.file}: ${of} at bytes ${offset} to ${offset + length}, but it has ${size} bytes`);
+    throw new PxError(
+      'ERR_FILE',
+      `${model.file}: ${of} at bytes ${offset} to ${offset + length}, but it has ${size} bytes`,
+    );
   }
   return real;
 }
@@ -61,7 +78,11 @@ export function readExternalSync(model: OnnxModel, tensor: string, payload: Exte
 }
 
 /** Reads a tensor's external bytes without blocking; for weights. */
-export async function readExternal(model: OnnxModel, tensor: string, payload: ExternalPayload): Promise<Uint8Array> {
+export async function readExternal(
+  model: OnnxModel,
+  tensor: string,
+  payload: ExternalPayload,
+): Promise<Uint8Array> {
   const file = externalPath(model, tensor, payload);
   const out = new Uint8Array(payload.length);
   const handle: FileHandle = await open(file, 'r');
@@ -79,5 +100,8 @@ export async function readExternal(model: OnnxModel, tensor: string, payload: Ex
 }
 
 function cutOff(file: string, tensor: string): PxError {
-  return new PxError('ERR_FILE', `${file} ended while tensor "${tensor}" was read; was it changed meanwhile?`);
+  return new PxError(
+    'ERR_FILE',
+    `${file} ended while tensor "${tensor}" was read; was it changed meanwhile?`,
+  );
 }

@@ -16,7 +16,12 @@ export interface BatchNormReport {
 const FOLDED_BIAS = /^(onnx::Conv(Transpose)?_)?\d+$|\.weight_bias$|_fused_bn$/;
 /** PyTorch's newer exporter leaves a folded BatchNorm's output name behind, also where the folded bias is 0 and dropped. */
 const FOLDED_OUTPUT = /^getitem(_\d+)?$/;
-const NORMS = new Set(['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization']);
+const NORMS = new Set([
+  'BatchNormalization',
+  'InstanceNormalization',
+  'LayerNormalization',
+  'GroupNormalization',
+]);
 /** Fewer convolutions than this tell nothing. */
 const FEW = 5;
 
@@ -31,7 +36,8 @@ export function batchNormReport(model: OnnxModel): BatchNormReport {
   const kept = nodes.filter((node) => node.opType === 'BatchNormalization').length;
   const convolutions = nodes.filter((node) => node.opType === 'Conv' || node.opType === 'ConvTranspose');
   const biased = convolutions.filter((node) => biasOf(node) !== '');
-  const renamed = (node: OnnxNode) => model.producer.startsWith('pytorch') && FOLDED_OUTPUT.test(node.outputs[0] ?? '');
+  const renamed = (node: OnnxNode) =>
+    model.producer.startsWith('pytorch') && FOLDED_OUTPUT.test(node.outputs[0] ?? '');
   const folded = convolutions.filter((node) => FOLDED_BIAS.test(biasOf(node)) || renamed(node)).length;
   if (folded > 0) {
     const verdict = kept > 0 ? 'partly folded' : 'folded';

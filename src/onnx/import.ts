@@ -1,24 +1,19 @@
 import { PxError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, ValueId } from '../graph/graph.js';
-import { intTensor, sizeOf, type Tensor } from '../graph/tensor.js';
-import { type Batch, computedWeight, type Constant, type Input, NodeContext, viewConstant } from './context.js';
-import { isFloatType } from './data-types.js';
-import { foldNode } from './fold/index.js';
-import { dataInput, type InputSize, sampleShape } from './input-shape.js';
+import { intTensor, sizeOf } from '../graph/tensor.js';
+import { Constants } from './constants.js';
+import { type Batch, computedWeight, type Input, NodeContext } from './context.js';
+import { chosenOutputs, dataInput, type InputSize, sampleShape, standardOpset } from './interface.js';
 import { ATTENTION, ATTENTION_REMEDY, refusal } from './ops/refused.js';
 import { NodeProblem, type Problem, problemsError } from './problem.js';
-import type { OnnxModel, OnnxNode, TensorRecord } from './proto.js';
-import { findConverter, NEWEST_OPSET, OLDEST_OPSET } from './registry.js';
-import { squeezeAxes, targetShape, unsqueezeShape } from './shapes.js';
+import type { OnnxModel, OnnxNode } from './proto.js';
+import { findConverter } from './registry.js';
 import { readTensor } from './tensor-data.js';
-import { reshapeWeight, transposeWeight, wholeWeight } from './weight-view.js';
 
 /** A prime no dimension of a real model equals. */
 const BATCH_PROBE = 1_000_003;
 const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
-/** Through these a weight is still recognised. */
-const WEIGHT_VIEWS = new Set(['Identity', 'Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Cast']);
 
 export interface ImportOptions extends InputSize {
   /** Names of graph outputs that count; default all. */
@@ -70,26 +65,43 @@ class Importer {
   private readonly entries = new Map<string, Entry>();
   private readonly producers = new Map<string, number>();
   private readonly builder = new GraphBuilder();
+  private readonly constants: Constants;
   private readonly usedAsConstant = new Map<string, string>();
   private readonly warnings: string[] = [];
   private readonly opset: number;
   private readonly batch: Batch;
-  private readonly input: { id: ValueId; name: string; shape: readonly number[]; declared: readonly (number | string)[] };
+  private readonly input: {
+    id: ValueId;
+    name: string;
+    shape: readonly number[];
+    declared: readonly (number | string)[];
+  };
 
   constructor(
     private readonly model: OnnxModel,
     private readonly options: ImportOptions,
   ) {
     this.where = model.file ?? 'the model';
-    this.opset = this.standardOpset();
+    this.constants = new Constants(model);
+    const { opset, warning } = standardOpset(model, this.where);
+    this.opset = opset;
+    if (warning !== undefined) this.warnings.push(warning);
     const info = dataInput(model, this.where);
     const { shape, baked } = sampleShape(info, options, this.where);
     this.batch = { probe: BATCH_PROBE, ...(baked === undefined ? {} : { baked }) };
-    this.input = { id: this.builder.value(info.name, shape), name: info.name, shape, declared: info.dims ?? [] };
+    this.input = {
+      id: this.builder.value(info.name, shape),
+      name: info.name,
+      shape,
+      declared: info.dims ?? [],
+    };
     this.entries.set(info.name, { kind: 'value', value: { id: this.input.id, shape } });
-    const constants = new Set(model.graph.nodes.filter((node) => node.opType === 'Constant').flatMap((node) => node.outputs));
+    const ofNodes = new Set(
+      model.graph.nodes.filter((node) => node.opType === 'Constant').flatMap((node) => node.outputs),
+    );
     for (const record of model.tensors.values()) {
-      if (!constants.has(record.name)) this.define(record.name, { kind: 'constant', constant: this.stored(record) });
+      if (!ofNodes.has(record.name))
+        this.define(record.name, { kind: 'constant', constant: this.constants.stored(record) });
     }
   }
 
@@ -132,9 +144,10 @@ class Importer {
       const entry = this.entries.get(name);
       if (entry?.kind === 'poison') entry.report?.();
     }
-    const chosen = this.chosenOutputs();
+    const chosen = chosenOutputs(this.model, this.options.outputs, this.where);
     const needed = this.ancestors(chosen);
-    const split = (wanted: boolean) => this.problems.filter(({ index }) => needed.has(index) === wanted).map(({ problem }) => problem);
+    const split = (wanted: boolean) =>
+      this.problems.filter(({ index }) => needed.has(index) === wanted).map(({ problem }) => problem);
     return { chosen, blocking: split(true), ignored: split(false) };
   }
 
@@ -171,15 +184,19 @@ class Importer {
         );
         const relevant = node.opType === 'CastLike' ? inputs.slice(0, 1) : inputs;
         const constant = relevant.every((input) => input?.kind !== 'value');
-        if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size')) results = [this.shapeOf(ctx)];
+        if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size'))
+          results = [this.shapeOf(ctx)];
         // A subgraph may read any value from outside; its inputs do not tell what it depends on.
         else if ([...node.attributes.values()].some((attribute) => attribute.hasGraph)) unknown();
-        else if (constant) results = this.constants(ctx) ?? uncomputable(ctx);
+        else if (constant)
+          results = this.constants.ofNode(ctx).map((made): Entry => ({ kind: 'constant', constant: made }));
         else if (known === undefined) unknown();
         else {
           const values = known(ctx);
           const list = typeof values === 'number' ? [values] : values;
-          results = list.map((id): Entry => ({ kind: 'value', value: { id, shape: this.builder.shape(id) } }));
+          results = list.map(
+            (id): Entry => ({ kind: 'value', value: { id, shape: this.builder.shape(id) } }),
+          );
         }
         poisoned = false;
       }
@@ -187,14 +204,20 @@ class Importer {
       if (error instanceof NodeProblem) report(error.code, error.reason, error.remedy);
       else if (error instanceof PxError && error.code !== 'ERR_IO') report(error.code, error.message, '');
       // An array of impossible length: only sizes no model has lead there.
-      else if (error instanceof RangeError) report('ERR_FILE', `sizes out of range (${error.message})`, 'check the file with onnx.checker');
+      else if (error instanceof RangeError)
+        report('ERR_FILE', `sizes out of range (${error.message})`, 'check the file with onnx.checker');
       else throw error;
     }
     node.outputs.forEach((name, i) => {
       if (name === '') return;
       let told = poisoned;
       const optional = () => {
-        if (!told) report('ERR_UNSUPPORTED', `its output ${i} ("${name}") is used, which has no place on a path`, 'export the model in eval mode');
+        if (!told)
+          report(
+            'ERR_UNSUPPORTED',
+            `its output ${i} ("${name}") is used, which has no place on a path`,
+            'export the model in eval mode',
+          );
         told = true;
       };
       this.define(name, results[i] ?? { kind: 'poison', report: optional });
@@ -207,7 +230,11 @@ class Importer {
       if (name === '') return undefined;
       const entry = this.entries.get(name);
       if (entry === undefined) {
-        throw new NodeProblem('ERR_FILE', `its input "${name}" is not defined before it (missing, or the nodes form a cycle)`, 'check the file with onnx.checker');
+        throw new NodeProblem(
+          'ERR_FILE',
+          `its input "${name}" is not defined before it (missing, or the nodes form a cycle)`,
+          'check the file with onnx.checker',
+        );
       }
       if (entry.kind !== 'poison') return entry;
       entry.report?.();
@@ -227,77 +254,7 @@ class Importer {
     if (constant.constant.weight === undefined) throw computedWeight(constant.constant);
   }
 
-  // ---- constants ------------------------------------------------------------------------------------------------
-
-  private stored(record: TensorRecord): Constant {
-    let memo: Tensor | undefined;
-    const tensor = () => {
-      memo ??= readTensor(this.model, record);
-      return memo;
-    };
-    const weight = isFloatType(record.dataType) && record.dims.length > 0 ? { weight: wholeWeight(record.name, record.dims) } : {};
-    return { dims: record.dims, tensor, ...weight };
-  }
-
-  /** Outputs of a node all of whose inputs are constants; undefined when it cannot be computed here. */
-  private constants(ctx: NodeContext): Entry[] | undefined {
-    const { node } = ctx;
-    if (node.domain !== '') return undefined;
-    if (node.opType === 'Constant') return [{ kind: 'constant', constant: this.constantNode(ctx) }];
-    if (ctx.inputs.some((input) => input?.kind === 'constant' && input.constant.uncomputable)) return undefined;
-    const view = this.weightView(ctx);
-    if (view !== undefined) return [{ kind: 'constant', constant: view }];
-    const madeBy = `${node.opType} "${node.name}"`;
-    return foldNode(ctx)?.map((tensor) => ({ kind: 'constant', constant: { dims: tensor.dims, tensor: () => tensor, madeBy } }));
-  }
-
-  private constantNode(ctx: NodeContext): Constant {
-    const output = ctx.node.outputs[0] ?? ctx.malformed('it has no output');
-    const record = this.model.tensors.get(output);
-    if (record !== undefined) return this.stored(record);
-    const scalar = ctx.attribute('value_int')?.int;
-    const ints = ctx.attribute('value_ints')?.ints;
-    if (scalar === undefined && ints === undefined) ctx.refuse('a constant that is neither a tensor nor numbers');
-    const tensor = scalar === undefined ? intTensor(ints ?? []) : intTensor([scalar], []);
-    return { dims: tensor.dims, tensor: () => tensor };
-  }
-
-  /** A weight seen through a view op stays a view of what is stored. */
-  private weightView(ctx: NodeContext): Constant | undefined {
-    const input = ctx.inputs[0];
-    if (!WEIGHT_VIEWS.has(ctx.node.opType) || input?.kind !== 'constant') return undefined;
-    const { constant } = input;
-    const { weight } = constant;
-    if (weight === undefined) return undefined;
-    const view = () => {
-      switch (ctx.node.opType) {
-        case 'Identity':
-          return weight;
-        case 'Cast':
-          return isFloatType(ctx.int('to', 1)) ? weight : undefined;
-        case 'Transpose': {
-          const perm = ctx.ints('perm') ?? weight.dims.map((_, i) => weight.dims.length - 1 - i);
-          if (perm.length !== weight.dims.length || new Set(perm).size !== perm.length) ctx.malformed(`perm [${perm}]`);
-          return transposeWeight(weight, perm);
-        }
-        case 'Squeeze': {
-          const axes = squeezeAxes(ctx, weight.dims);
-          return reshapeWeight(weight, weight.dims.filter((_, i) => !axes.includes(i)));
-        }
-        case 'Unsqueeze':
-          return reshapeWeight(weight, unsqueezeShape(ctx, weight.dims));
-        default: {
-          const target = ctx.ints('shape') ?? ctx.intsInput(1, 'the shape') ?? ctx.malformed('it has no shape');
-          return reshapeWeight(weight, targetShape(ctx, weight.dims, target, ctx.int('allowzero', 0) === 1));
-        }
-      }
-    };
-    const found = view();
-    const record = this.model.tensors.get(weight.tensor);
-    if (found === undefined || record === undefined) return undefined;
-    const read = () => readTensor(this.model, record);
-    return viewConstant(constant, found, `${ctx.node.opType} "${ctx.node.name}"`, read);
-  }
+  // ---- constants and shapes -----------------------------------------------------------------------------------
 
   private noteUse(tensor: string, node: OnnxNode): void {
     if (!this.usedAsConstant.has(tensor)) this.usedAsConstant.set(tensor, `${node.opType} "${node.name}"`);
@@ -306,9 +263,14 @@ class Importer {
   /** Shape and Size of anything are constants; the batch shows up as the probe. */
   private shapeOf(ctx: NodeContext): Entry {
     const input = ctx.inputs[0] ?? ctx.malformed('it has no input');
+    // One that cannot be computed has no shape either: asking for its values says so.
+    if (input.kind === 'constant' && input.constant.uncomputable) input.constant.tensor();
     const dims = input.kind === 'constant' ? input.constant.dims : this.fullShape(input.value);
     const end = ctx.attribute('end')?.int;
-    const tensor = ctx.node.opType === 'Size' ? intTensor([sizeOf(dims)], []) : intTensor(dims.slice(ctx.int('start', 0), end ?? dims.length));
+    const tensor =
+      ctx.node.opType === 'Size'
+        ? intTensor([sizeOf(dims)], [])
+        : intTensor(dims.slice(ctx.int('start', 0), end ?? dims.length));
     return { kind: 'constant', constant: { dims: tensor.dims, tensor: () => tensor } };
   }
 
@@ -319,32 +281,12 @@ class Importer {
   // ---- names and outputs ----------------------------------------------------------------------------------------
 
   private define(name: string, entry: Entry): void {
-    if (this.entries.has(name)) throw new PxError('ERR_FILE', `${this.where}: the name "${name}" is defined twice; check the file with onnx.checker`);
+    if (this.entries.has(name))
+      throw new PxError(
+        'ERR_FILE',
+        `${this.where}: the name "${name}" is defined twice; check the file with onnx.checker`,
+      );
     this.entries.set(name, entry);
-  }
-
-  private standardOpset(): number {
-    const opset = this.model.opsets.get('');
-    if (opset === undefined) throw new PxError('ERR_FILE', `${this.where} names no opset of the standard operators; check the file with onnx.checker`);
-    if (opset < OLDEST_OPSET) {
-      throw new PxError('ERR_UNSUPPORTED', `${this.where} uses opset ${opset}; ${OLDEST_OPSET} and later are read. Convert it with onnx.version_converter`);
-    }
-    if (opset > NEWEST_OPSET) {
-      this.warnings.push(`the model uses opset ${opset}, newer than ${NEWEST_OPSET}, the newest looked at; operators are read as of ${NEWEST_OPSET}`);
-    }
-    return opset;
-  }
-
-  private chosenOutputs(): readonly string[] {
-    const names = this.model.graph.outputs.map((output) => output.name);
-    if (names.length === 0) throw new PxError('ERR_FILE', `${this.where} has no output`);
-    const { outputs } = this.options;
-    if (outputs === undefined) return names;
-    const unknown = outputs.filter((name) => !names.includes(name));
-    if (unknown.length > 0 || outputs.length === 0) {
-      throw new PxError('ERR_OPTION', `${this.where} has no output ${unknown.map((name) => `"${name}"`).join(', ')}; it has ${names.map((name) => `"${name}"`).join(', ')}`);
-    }
-    return names.filter((name) => outputs.includes(name));
   }
 
   /** Indices of the nodes that some chosen output depends on. */
@@ -359,15 +301,4 @@ class Importer {
     }
     return seen;
   }
-}
-
-/** A constant no rule here computes: harmless unless something uses it, and then it is what to report. */
-function uncomputable(ctx: NodeContext): Entry[] {
-  const { node } = ctx;
-  const sources = ctx.inputs.flatMap((input) => (input?.kind === 'constant' && input.constant.uncomputable ? [input.constant] : []));
-  const madeBy = sources[0]?.madeBy ?? `${node.opType} "${node.name}"`;
-  const tensor = (): never => {
-    throw new NodeProblem('ERR_UNSUPPORTED', `it uses a constant computed by ${madeBy}, which is not folded`, 'fold constants before exporting (onnx-simplifier)');
-  };
-  return node.outputs.map(() => ({ kind: 'constant', constant: { dims: [], tensor, madeBy, uncomputable: true } }));
 }

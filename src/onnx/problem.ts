@@ -30,8 +30,13 @@ export function describeProblem(problem: Problem): string {
 
 /** One error for all problems: ERR_FILE when the file contradicts itself, else ERR_UNSUPPORTED. */
 export function problemsError(where: string, problems: readonly Problem[]): PxError {
-  const code = problems.some((problem) => problem.code === 'ERR_FILE') ? 'ERR_FILE' : (problems[0] as Problem).code;
+  const code = problems.some((problem) => problem.code === 'ERR_FILE')
+    ? 'ERR_FILE'
+    : (problems[0] as Problem).code;
   const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
-  const count = problems.length === 1 ? 'a node that cannot be treated' : `${problems.length} nodes that cannot be treated`;
+  const count =
+    problems.length === 1
+      ? 'a node that cannot be treated'
+      : `${problems.length} nodes that cannot be treated`;
   return new PxError(code, `${where} has ${count}:\n${lines.join('\n')}`);
 }

@@ -36,12 +36,20 @@ async function readFile(file: string): Promise<{ bytes: Uint8Array; digest: stri
       if (!stat.isFile()) throw new PxError('ERR_FILE', `${file} is not a file`);
       if (stat.size === 0) throw new PxError('ERR_FILE', `${file} is empty`);
       if (stat.size > MAX_FILE_BYTES) {
-        throw new PxError('ERR_FILE', `${file} has ${stat.size} bytes; an ONNX file ends at 2 GiB and keeps larger weights in external data`);
+        throw new PxError(
+          'ERR_FILE',
+          `${file} has ${stat.size} bytes; an ONNX file ends at 2 GiB and keeps larger weights in external data`,
+        );
       }
       const bytes = new Uint8Array(stat.size);
       const hash = createHash('sha256');
       for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, Math.min(CHUNK_BYTES, bytes.length - done), done);
+        const { bytesRead } = await handle.read(
+          bytes,
+          done,
+          Math.min(CHUNK_BYTES, bytes.length - done),
+          done,
+        );
         if (bytesRead === 0) throw new PxError('ERR_FILE', `${file} became shorter while it was read`);
         hash.update(bytes.subarray(done, done + bytesRead));
         done += bytesRead;
@@ -59,14 +67,16 @@ async function readFile(file: string): Promise<{ bytes: Uint8Array; digest: stri
 async function withExternalFiles(model: OnnxModel, digest: string): Promise<string> {
   const files = new Map<string, string>();
   for (const tensor of model.tensors.values()) {
-    if (tensor.payload.kind === 'external') files.set(tensor.payload.location, externalPath(model, tensor.name, tensor.payload));
+    if (tensor.payload.kind === 'external')
+      files.set(tensor.payload.location, externalPath(model, tensor.name, tensor.payload));
   }
   if (files.size === 0) return digest;
   const all = createHash('sha256').update(digest);
   for (const [, file] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const hash = createHash('sha256');
     try {
-      for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES })) hash.update(chunk as Uint8Array);
+      for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES }))
+        hash.update(chunk as Uint8Array);
     } catch (error) {
       throw new PxError('ERR_IO', `cannot read ${file}: ${(error as Error).message}`, { cause: error });
     }

@@ -33,7 +33,10 @@ const ROWS: readonly OpRow[] = [
 const byOp = new Map<string, OpRow[]>();
 for (const row of ROWS) {
   const key = `${row.domain ?? ''}::${row.op}`;
-  byOp.set(key, [...(byOp.get(key) ?? []), row].sort((a, b) => b.since - a.since));
+  byOp.set(
+    key,
+    [...(byOp.get(key) ?? []), row].sort((a, b) => b.since - a.since),
+  );
 }
 
 /** The converter of an operator at an opset of its domain: the row with the latest `since` not after it. */

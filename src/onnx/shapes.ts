@@ -4,8 +4,17 @@ import type { NodeContext } from './context.js';
 /** Shape rules that hold for constants and for data alike; `dims` are full shapes, for data with the batch in front. */
 
 /** Reshape's target with 0 (copy) and −1 (what is left) worked out; undefined elements of `target` are not allowed. */
-export function targetShape(ctx: NodeContext, dims: readonly number[], target: readonly number[], allowZero: boolean): number[] {
-  const out = target.map((dim, i) => (dim === 0 && !allowZero ? (dims[i] ?? ctx.malformed(`shape [${target}] copies an axis that is not there`)) : dim));
+export function targetShape(
+  ctx: NodeContext,
+  dims: readonly number[],
+  target: readonly number[],
+  allowZero: boolean,
+): number[] {
+  const out = target.map((dim, i) =>
+    dim === 0 && !allowZero
+      ? (dims[i] ?? ctx.malformed(`shape [${target}] copies an axis that is not there`))
+      : dim,
+  );
   const total = sizeOf(dims);
   const open = out.indexOf(-1);
   if (open >= 0) {
@@ -34,7 +43,8 @@ export function unsqueezeShape(ctx: NodeContext, dims: readonly number[]): numbe
   const given = ctx.ints('axes') ?? ctx.intsInput(1, 'the axes') ?? ctx.malformed('it has no axes');
   const rank = dims.length + given.length;
   const added = new Set(given.map((axis) => (axis < 0 ? axis + rank : axis)));
-  if (added.size !== given.length || [...added].some((axis) => !(axis >= 0 && axis < rank))) ctx.malformed(`axes [${given}] for ${dims.length} axes`);
+  if (added.size !== given.length || [...added].some((axis) => !(axis >= 0 && axis < rank)))
+    ctx.malformed(`axes [${given}] for ${dims.length} axes`);
   const rest = [...dims];
   return Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.shift() as number)));
 }
@@ -60,7 +70,8 @@ export function sliceRanges(ctx: NodeContext, dims: readonly number[]): SliceRan
     const size = dims[axis] ?? ctx.malformed(`axis ${given} of an array with ${dims.length} axes`);
     const step = steps[i] as number;
     if (step === 0) ctx.malformed('a step of 0');
-    const clamp = (at: number, low: number, high: number) => Math.min(Math.max(at < 0 ? at + size : at, low), high);
+    const clamp = (at: number, low: number, high: number) =>
+      Math.min(Math.max(at < 0 ? at + size : at, low), high);
     const start = step > 0 ? clamp(starts[i] as number, 0, size) : clamp(starts[i] as number, 0, size - 1);
     const end = step > 0 ? clamp(ends[i] as number, 0, size) : clamp(ends[i] as number, -1, size - 1);
     const count = Math.max(Math.ceil((end - start) / step), 0);
@@ -77,6 +88,7 @@ export function splitSizes(ctx: NodeContext, size: number): readonly number[] {
   const part = Math.ceil(size / count);
   const equal = Array.from({ length: count }, (_, i) => (i < count - 1 ? part : size - part * (count - 1)));
   const sizes = ctx.ints('split') ?? ctx.intsInput(1, 'the split') ?? equal;
-  if (sizes.some((s) => s < 0) || sizes.reduce((sum, s) => sum + s, 0) !== size) ctx.malformed(`parts of [${sizes}] do not make ${size} elements`);
+  if (sizes.some((s) => s < 0) || sizes.reduce((sum, s) => sum + s, 0) !== size)
+    ctx.malformed(`parts of [${sizes}] do not make ${size} elements`);
   return sizes;
 }

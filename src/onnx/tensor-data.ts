@@ -55,7 +55,10 @@ function decodeValues(record: TensorRecord, source: Source): Tensor {
   const type = dataType(code);
   const element = source.kind === 'raw' ? RAW[code] : LISTED[code];
   if (element === undefined) {
-    throw new PxError('ERR_UNSUPPORTED', `tensor "${record.name}" holds ${type.name}, which is not understood`);
+    throw new PxError(
+      'ERR_UNSUPPORTED',
+      `tensor "${record.name}" holds ${type.name}, which is not understood`,
+    );
   }
   const dtype = code === 11 ? 'float64' : isFloatType(code) ? 'float32' : code === 9 ? 'bool' : 'int64';
   if (source.kind === 'raw' && code === 1) return { dims, dtype: 'float32', data: float32View(source, size) };

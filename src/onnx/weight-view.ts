@@ -21,7 +21,9 @@ export function transposeWeight(weight: WeightRef, perm: readonly number[]): Wei
 export function reshapeWeight(weight: WeightRef, dims: readonly number[]): WeightRef | undefined {
   if (sizeOf(dims) === 0) return undefined;
   // Axes of one element have no say; the others form blocks that lie contiguously in storage.
-  const from = weight.dims.map((dim, i) => ({ dim, stride: weight.strides[i] as number })).filter(({ dim }) => dim !== 1);
+  const from = weight.dims
+    .map((dim, i) => ({ dim, stride: weight.strides[i] as number }))
+    .filter(({ dim }) => dim !== 1);
   const strides = new Array<number>(dims.length).fill(0);
   let axis = dims.length - 1;
   for (let i = from.length - 1; i >= 0; ) {

@@ -1,6 +1,6 @@
+import { isIdentity } from '../graph/axis-map.js';
 import type { Graph, GraphNode, WeightRef } from '../graph/graph.js';
 import { isValue, weightOf } from '../graph/graph.js';
-import { isIdentity } from '../graph/axis-map.js';
 import { sizeOf, type Tensor } from '../graph/tensor.js';
 import { type Problem, problemsError } from '../onnx/problem.js';
 import { lowerBinary, operand } from './lower-binary.js';
@@ -38,7 +38,15 @@ export function planProblems(graph: Graph, roles: Roles = findRoles(graph)): Pro
     for (const node of gatesInTheWay(graph, roles)) {
       const { name, op, opset } = node.origin;
       const reason = 'its output at 0 is not 0 and it lies in the way of every path to the outputs';
-      problems.push({ node: name, op, domain: '', opset, reason, remedy: 'use an activation with φ(0) = 0', code: 'ERR_UNSUPPORTED' });
+      problems.push({
+        node: name,
+        op,
+        domain: '',
+        opset,
+        reason,
+        remedy: 'use an activation with φ(0) = 0',
+        code: 'ERR_UNSUPPORTED',
+      });
     }
   }
   return problems;
@@ -47,7 +55,8 @@ export function planProblems(graph: Graph, roles: Roles = findRoles(graph)): Pro
 /** The nodes at which paths end. */
 function gatesInTheWay(graph: Graph, { reached, dropped }: Roles): GraphNode[] {
   return graph.nodes.filter(
-    (node) => (node.kind === 'unary' || node.kind === 'softmax') && !dropped.has(node) && reached.has(node.input),
+    (node) =>
+      (node.kind === 'unary' || node.kind === 'softmax') && !dropped.has(node) && reached.has(node.input),
   );
 }
 
@@ -77,9 +86,16 @@ class PlanBuilder {
     for (const node of graph.nodes) this.made.set(node.output, this.lower(node));
     const ids = graph.outputs.map((output) => this.value(output.value));
     const { values, steps, input, outputs } = this.steps.build(this.value(graph.input), ids);
-    const crossed = new Set(graph.nodes.filter((node) => roles.onPath.has(node.output)).map((node) => weightOf(node)?.tensor));
+    const crossed = new Set(
+      graph.nodes.filter((node) => roles.onPath.has(node.output)).map((node) => weightOf(node)?.tensor),
+    );
     const params = [...this.params.values()].map(
-      ({ tensor, stored }): PlanParam => ({ name: tensor, shape: stored, size: sizeOf(stored), gateOnly: !crossed.has(tensor) }),
+      ({ tensor, stored }): PlanParam => ({
+        name: tensor,
+        shape: stored,
+        size: sizeOf(stored),
+        gateOnly: !crossed.has(tensor),
+      }),
     );
     const warnings = graph.outputs
       .filter(({ value }) => !roles.onPath.has(value))
@@ -100,14 +116,18 @@ class PlanBuilder {
     if (this.roles.dropped.has(node) && 'input' in node) return this.value(node.input);
     if (node.kind === 'binary') return this.binary(node);
     if (node.kind === 'concat') return this.concat(node);
-    if (node.kind === 'activation' && node.fn === 'clip' && (node.alpha > 0 || node.beta < 0)) return this.shiftedClip(node);
+    if (node.kind === 'activation' && node.fn === 'clip' && (node.alpha > 0 || node.beta < 0))
+      return this.shiftedClip(node);
     const body = this.body(node);
     return body === undefined ? this.value(node.input) : this.emit(node, body, [this.value(node.input)]);
   }
 
   private emit(node: GraphNode, body: StepBody, inputs: readonly ValueId[]): ValueId {
     const value = this.graph.values[node.output]!;
-    return this.steps.step(node.origin.name, body, inputs, { ...value, signal: this.roles.onPath.has(node.output) });
+    return this.steps.step(node.origin.name, body, inputs, {
+      ...value,
+      signal: this.roles.onPath.has(node.output),
+    });
   }
 
   /** The one step of a node with one input; undefined when it changes nothing. */
@@ -120,7 +140,9 @@ class PlanBuilder {
       case 'map': {
         const { coefficient, fill } = node;
         const axes = node.axes.filter((map) => !isIdentity(map));
-        return axes.length === 0 && coefficient === 1 ? undefined : { kind: 'fixed', op: 'fixed', coefficient, axes, fill };
+        return axes.length === 0 && coefficient === 1
+          ? undefined
+          : { kind: 'fixed', op: 'fixed', coefficient, axes, fill };
       }
       case 'max': {
         const axes = node.axes.filter((map) => !isIdentity(map));
@@ -128,7 +150,14 @@ class PlanBuilder {
       }
       case 'activation': {
         const { fn, alpha, beta, slope } = node;
-        return { kind: 'gate', op: 'activation', fn, alpha, beta, ...(slope === undefined ? {} : { slope: operand(slope) }) };
+        return {
+          kind: 'gate',
+          op: 'activation',
+          fn,
+          alpha,
+          beta,
+          ...(slope === undefined ? {} : { slope: operand(slope) }),
+        };
       }
       case 'unary':
         return { kind: 'f-only', op: 'unary', fn: node.fn, alpha: node.alpha, beta: node.beta };
@@ -140,7 +169,14 @@ class PlanBuilder {
       }
       case 'layer-norm': {
         const { epsilon, axes, scale, bias } = node;
-        return { kind: 'norm', op: 'layer', epsilon, axes, scale: operand(scale), ...(bias === undefined ? {} : { bias: operand(bias) }) };
+        return {
+          kind: 'norm',
+          op: 'layer',
+          epsilon,
+          axes,
+          scale: operand(scale),
+          ...(bias === undefined ? {} : { bias: operand(bias) }),
+        };
       }
       case 'group-norm': {
         const { epsilon, groups, scale, bias } = node;
@@ -168,13 +204,16 @@ class PlanBuilder {
       value: (id) => this.value(id),
       shape: (id) => this.shape(id),
       emit: (body, inputs) => this.emit(node, body, inputs),
-      before: (body, inputs, shape) => this.steps.step(node.origin.name, body, inputs, { name: `${value.name}/fitted`, shape, signal }),
+      before: (body, inputs, shape) =>
+        this.steps.step(node.origin.name, body, inputs, { name: `${value.name}/fitted`, shape, signal }),
     });
   }
 
   private concat(node: GraphNode & { kind: 'concat' }): ValueId {
     const inputs: ValueId[] = [];
-    const parts = node.parts.map((part) => (isValue(part) ? inputs.push(this.value(part)) - 1 : operand(part)));
+    const parts = node.parts.map((part) =>
+      isValue(part) ? inputs.push(this.value(part)) - 1 : operand(part),
+    );
     return this.emit(node, { kind: 'sum', op: 'concat', axis: node.axis, parts }, inputs);
   }
 
@@ -182,8 +221,18 @@ class PlanBuilder {
   private shiftedClip(node: GraphNode & { kind: 'activation' }): ValueId {
     const { name, shape } = this.graph.values[node.output]!;
     const bound = (value: number): Tensor => ({ dims: [], dtype: 'float32', data: Float32Array.of(value) });
-    const step = (fn: 'min' | 'max', value: number): StepBody => ({ kind: 'f-only', op: 'binary', fn, constant: operand(bound(value)), constantFirst: false });
-    const lower = this.steps.step(node.origin.name, step('max', node.alpha), [this.value(node.input)], { name: `${name}/lower`, shape, signal: false });
+    const step = (fn: 'min' | 'max', value: number): StepBody => ({
+      kind: 'f-only',
+      op: 'binary',
+      fn,
+      constant: operand(bound(value)),
+      constantFirst: false,
+    });
+    const lower = this.steps.step(node.origin.name, step('max', node.alpha), [this.value(node.input)], {
+      name: `${name}/lower`,
+      shape,
+      signal: false,
+    });
     return this.emit(node, step('min', node.beta), [lower]);
   }
 }

@@ -40,7 +40,11 @@ export interface Inspection {
   /** How often each operator occurs, the most frequent first. */
   readonly ops: readonly { readonly op: string; readonly count: number }[];
   /** As the file declares it (strings are symbolic), and the shape of one sample that was looked at. */
-  readonly input: { readonly name: string; readonly declared: readonly (number | string)[]; readonly sample: readonly number[] };
+  readonly input: {
+    readonly name: string;
+    readonly declared: readonly (number | string)[];
+    readonly sample: readonly number[];
+  };
   /** Shapes are per sample; absent where the graph is not understood up to there. */
   readonly outputs: readonly { readonly name: string; readonly shape?: readonly number[] }[];
   readonly tensors: readonly InspectedTensor[];
@@ -59,7 +63,10 @@ const DEFAULT_SIZE = 224;
  *
  * @throws PxError ERR_IO or ERR_FILE when there is no readable model, ERR_UNSUPPORTED for an opset or inputs that are not read at all
  */
-export async function inspectModel(source: string | Uint8Array, options: ImportOptions = {}): Promise<Inspection> {
+export async function inspectModel(
+  source: string | Uint8Array,
+  options: ImportOptions = {},
+): Promise<Inspection> {
   const { model, sha256 } = await readModel(source);
   const { partly, assumed } = importWithSize(model, options);
   const problems: Problem[] = [...partly.blocking];
@@ -103,7 +110,12 @@ function importWithSize(model: OnnxModel, options: ImportOptions) {
   try {
     return { partly: importPartly(model, options), assumed: false };
   } catch (error) {
-    if ((error as PxError).code !== 'ERR_OPTION' || options.inputShape !== undefined || options.inputSize !== undefined) throw error;
+    if (
+      (error as PxError).code !== 'ERR_OPTION' ||
+      options.inputShape !== undefined ||
+      options.inputSize !== undefined
+    )
+      throw error;
     return { partly: importPartly(model, { ...options, inputSize: [DEFAULT_SIZE] }), assumed: true };
   }
 }
@@ -114,7 +126,9 @@ function countOps(model: OnnxModel): Inspection['ops'] {
     const op = domain === '' ? opType : `${domain}.${opType}`;
     counts.set(op, (counts.get(op) ?? 0) + 1);
   }
-  return [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1));
+  return [...counts]
+    .map(([op, count]) => ({ op, count }))
+    .sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1));
 }
 
 function describeTensors(model: OnnxModel, graph: Graph, plan: Plan | undefined): InspectedTensor[] {
@@ -128,7 +142,12 @@ function describeTensors(model: OnnxModel, graph: Graph, plan: Plan | undefined)
     const role = plan === undefined ? 'unknown' : gateOnly.has(name) ? 'gate-only' : 'prunable';
     const { op, name: first } = node.origin;
     const type = dataType(model.tensors.get(name)?.dataType ?? 0).name;
-    found.set(name, before ? { ...before, uses: before.uses + 1 } : { name, shape, size: sizeOf(shape), dataType: type, op, node: first, uses: 1, role });
+    found.set(
+      name,
+      before
+        ? { ...before, uses: before.uses + 1 }
+        : { name, shape, size: sizeOf(shape), dataType: type, op, node: first, uses: 1, role },
+    );
   }
   return [...found.values()];
 }

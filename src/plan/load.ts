@@ -2,7 +2,7 @@ import { PxError } from '../errors.js';
 import { fuse } from '../graph/fuse.js';
 import type { Graph } from '../graph/graph.js';
 import { batchNormReport } from '../onnx/folded-norm.js';
-import { importModel, type ImportOptions } from '../onnx/import.js';
+import { type ImportOptions, importModel } from '../onnx/import.js';
 import { describeProblem } from '../onnx/problem.js';
 import type { OnnxModel } from '../onnx/proto.js';
 import { readModel } from '../onnx/read.js';
@@ -37,7 +37,10 @@ export interface LoadedModel {
  * @throws PxError ERR_IO (unreadable), ERR_FILE (malformed), ERR_UNSUPPORTED (every node that cannot be treated, at once), ERR_OPTION
  *   (unknown output, input size open), ERR_NUMERIC (a weight that is NaN or infinite)
  */
-export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<LoadedModel> {
+export async function loadModel(
+  source: string | Uint8Array,
+  options: LoadOptions = {},
+): Promise<LoadedModel> {
   const { model, sha256 } = await readModel(source);
   const where = model.file ?? 'the model';
   const imported = importModel(model, options);
@@ -46,7 +49,10 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
   for (const { name } of plan.params) {
     const user = imported.usedAsConstant.get(name);
     if (user === undefined) continue;
-    throw new PxError('ERR_UNSUPPORTED', `${where}: tensor "${name}" is a weight, but ${user} uses it as a constant, which pruning would change; store it twice`);
+    throw new PxError(
+      'ERR_UNSUPPORTED',
+      `${where}: tensor "${name}" is a weight, but ${user} uses it as a constant, which pruning would change; store it twice`,
+    );
   }
   const weights: Float32Array[] = [];
   for (const { name } of plan.params) weights.push(await weightOf(model, name, where));
@@ -61,7 +67,9 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
     sha256,
     warnings: [
       ...imported.warnings,
-      ...imported.ignored.map((problem) => `not needed by the outputs that count, and left out: ${describeProblem(problem)}`),
+      ...imported.ignored.map(
+        (problem) => `not needed by the outputs that count, and left out: ${describeProblem(problem)}`,
+      ),
       ...warnings,
       ...foldedWarning(model),
     ],
@@ -75,12 +83,16 @@ function foldedWarning(model: OnnxModel): string[] {
 
 async function weightOf(model: OnnxModel, name: string, where: string): Promise<Float32Array> {
   const record = model.tensors.get(name);
-  if (record === undefined) throw new PxError('ERR_FILE', `${where}: weight "${name}" is not stored in the file`);
+  if (record === undefined)
+    throw new PxError('ERR_FILE', `${where}: weight "${name}" is not stored in the file`);
   const values = await readWeight(model, record);
   // A plain loop: a callback per weight takes seconds on large models.
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) {
-      throw new PxError('ERR_NUMERIC', `${where}: weight "${name}" has ${values[i]} at index ${i}; repair the file`);
+      throw new PxError(
+        'ERR_NUMERIC',
+        `${where}: weight "${name}" has ${values[i]} at index ${i}; repair the file`,
+      );
     }
   }
   return values;

@@ -28,20 +28,32 @@ export function operand(tensor: Tensor, change: (value: number) => number = (val
 export function lowerBinary(lowering: BinaryLowering): ValueId {
   const { left, right } = lowering.node;
   if (isValue(left) && isValue(right)) return twoValues(lowering, left, right);
-  return isValue(left) ? withConstant(lowering, left, right as Tensor, false) : withConstant(lowering, right as number, left, true);
+  return isValue(left)
+    ? withConstant(lowering, left, right as Tensor, false)
+    : withConstant(lowering, right as number, left, true);
 }
 
-function twoValues({ node, onPath, isSignal, value, emit }: BinaryLowering, left: number, right: number): ValueId {
+function twoValues(
+  { node, onPath, isSignal, value, emit }: BinaryLowering,
+  left: number,
+  right: number,
+): ValueId {
   const { fn } = node;
   const inputs = [value(left), value(right)];
   const divide = fn === 'div';
-  if (fn === 'add' || fn === 'sub') return emit({ kind: 'sum', op: 'add', signs: [1, fn === 'add' ? 1 : -1] }, inputs);
+  if (fn === 'add' || fn === 'sub')
+    return emit({ kind: 'sum', op: 'add', signs: [1, fn === 'add' ? 1 : -1] }, inputs);
   if (!onPath) return emit({ kind: 'f-only', op: 'binary', fn, constantFirst: false }, inputs);
   if (isSignal(left) && isSignal(right)) return emit({ kind: 'sum', op: 'tail-product', divide }, inputs);
   return emit({ kind: 'gate', op: 'product', divide }, isSignal(left) ? inputs : inputs.toReversed());
 }
 
-function withConstant(lowering: BinaryLowering, value: number, constant: Tensor, constantFirst: boolean): ValueId {
+function withConstant(
+  lowering: BinaryLowering,
+  value: number,
+  constant: Tensor,
+  constantFirst: boolean,
+): ValueId {
   const { node, onPath, emit } = lowering;
   const { fn } = node;
   const one = constant.data.length === 1 ? (constant.data[0] as number) : undefined;
@@ -54,14 +66,19 @@ function withConstant(lowering: BinaryLowering, value: number, constant: Tensor,
   }
   if (fn === 'mul' || (fn === 'div' && !constantFirst)) {
     const x = fitted(lowering, value);
-    if (one !== undefined) return emit({ kind: 'fixed', op: 'fixed', coefficient: fn === 'mul' ? one : 1 / one, axes: [], fill: 0 }, [x]);
+    if (one !== undefined)
+      return emit(
+        { kind: 'fixed', op: 'fixed', coefficient: fn === 'mul' ? one : 1 / one, axes: [], fill: 0 },
+        [x],
+      );
     const scale = operand(constant, (c) => (fn === 'mul' ? c : 1 / c));
     return emit({ kind: 'norm', op: 'affine', scale }, [x]);
   }
   const x = lowering.value(value);
   if (onPath && (fn === 'min' || fn === 'max')) {
     const bound = one as number;
-    if (fn === 'max' && bound === 0) return emit({ kind: 'gate', op: 'activation', fn: 'relu', alpha: 0, beta: 0 }, [x]);
+    if (fn === 'max' && bound === 0)
+      return emit({ kind: 'gate', op: 'activation', fn: 'relu', alpha: 0, beta: 0 }, [x]);
     const [alpha, beta] = fn === 'min' ? [-NO_BOUND, bound] : [bound, NO_BOUND];
     return emit({ kind: 'gate', op: 'activation', fn: 'clip', alpha, beta }, [x]);
   }

@@ -5,7 +5,12 @@ import type { LinearStep, ParamId } from './plan.js';
 type LinearBody = Omit<LinearStep, 'name' | 'inputs' | 'output'>;
 
 /** @param shape of the input; @param outShape of the output, per sample */
-export function lowerConv(node: ConvNode, param: ParamId, shape: readonly number[], outShape: readonly number[]): LinearBody {
+export function lowerConv(
+  node: ConvNode,
+  param: ParamId,
+  shape: readonly number[],
+  outShape: readonly number[],
+): LinearBody {
   const { weight, groups, transposed, bias, spatial } = node;
   const [first, second, ...tapStrides] = weight.strides as [number, number, ...number[]];
   // The leading axis of the stored weight holds the groups one after another.
@@ -51,7 +56,9 @@ export function lowerDense(node: DenseNode, param: ParamId, shape: readonly numb
     groups: 1,
     inChannels,
     outChannels,
-    spatial: along ? [{ inSize: positions, outSize: positions, taps: 1, stride: 1, dilation: 1, pad: 0 }] : [],
+    spatial: along
+      ? [{ inSize: positions, outSize: positions, taps: 1, stride: 1, dilation: 1, pad: 0 }]
+      : [],
     inLayout: layout(inChannels),
     outLayout: layout(outChannels),
   };

@@ -1,4 +1,13 @@
-import { type BinaryNode, type Graph, type GraphNode, inputsOf, isValue, type Origin, type ValueId, weightOf } from '../graph/graph.js';
+import {
+  type BinaryNode,
+  type Graph,
+  type GraphNode,
+  inputsOf,
+  isValue,
+  type Origin,
+  type ValueId,
+  weightOf,
+} from '../graph/graph.js';
 import { type Conflict, conflictOf } from './conflicts.js';
 
 /** What the Plan needs to know of every value before steps are made. */
@@ -39,15 +48,20 @@ export function findRoles(graph: Graph): Roles {
 function findTail(graph: Graph): Set<ValueId> {
   const upstream = new Set<ValueId>();
   for (const node of [...graph.nodes].reverse()) {
-    if (weightOf(node) !== undefined || upstream.has(node.output)) for (const input of inputsOf(node)) upstream.add(input);
+    if (weightOf(node) !== undefined || upstream.has(node.output))
+      for (const input of inputsOf(node)) upstream.add(input);
   }
   return new Set([...graph.values.keys()].filter((value) => !upstream.has(value)));
 }
 
 /** Values that meet another value in a Mul or Div: there an activation is a gate, also in the tail. */
 function meetingProducts(graph: Graph): Set<ValueId> {
-  const products = graph.nodes.filter((node): node is BinaryNode => node.kind === 'binary' && (node.fn === 'mul' || node.fn === 'div'));
-  return new Set(products.filter(({ left, right }) => isValue(left) && isValue(right)).flatMap((node) => inputsOf(node)));
+  const products = graph.nodes.filter(
+    (node): node is BinaryNode => node.kind === 'binary' && (node.fn === 'mul' || node.fn === 'div'),
+  );
+  return new Set(
+    products.filter(({ left, right }) => isValue(left) && isValue(right)).flatMap((node) => inputsOf(node)),
+  );
 }
 
 function isTailActivation(node: GraphNode): boolean {
@@ -62,7 +76,9 @@ function makesGate(node: GraphNode): boolean {
 
 /** Walks back from the outputs along what paths can cross. */
 function findOnPath(graph: Graph, reached: ReadonlySet<ValueId>): Set<ValueId> {
-  const onPath = new Set<ValueId>(graph.outputs.map((output) => output.value).filter((value) => reached.has(value)));
+  const onPath = new Set<ValueId>(
+    graph.outputs.map((output) => output.value).filter((value) => reached.has(value)),
+  );
   for (const node of [...graph.nodes].reverse()) {
     if (!onPath.has(node.output)) continue;
     for (const input of inputsOf(node)) if (reached.has(input)) onPath.add(input);

@@ -36,7 +36,9 @@ export class StepBuilder {
       return true;
     });
     const at = (id: ValueId) => number.get(id) as ValueId;
-    const steps = kept.toReversed().map((step): Step => ({ ...step, inputs: step.inputs.map(at), output: at(step.output) }));
+    const steps = kept
+      .toReversed()
+      .map((step): Step => ({ ...step, inputs: step.inputs.map(at), output: at(step.output) }));
     return { values, steps, input: at(input), outputs: outputs.map(at) };
   }
 }

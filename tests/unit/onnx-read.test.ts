@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PxError } from '../../src/errors.js';
 import { decodeModel } from '../../src/onnx/decode.js';
-import type { TensorRecord } from '../../src/onnx/proto.js';
+import type { InlinePayload, TensorRecord } from '../../src/onnx/proto.js';
 import { readModel } from '../../src/onnx/read.js';
 import { readTensor, readWeight } from '../../src/onnx/tensor-data.js';
 import { loadModel } from '../../src/plan/load.js';
@@ -14,7 +14,13 @@ import { uniform } from '../support/random.js';
 const folder = mkdtempSync(path.join(tmpdir(), 'px-onnx-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const spec = (tensors: Record<string, TestTensor>, more: Partial<FileSpec> = {}): FileSpec => ({ inputs: { x: ['n', 4] }, outputs: ['y'], nodes: [['Relu', ['x'], ['y']]], tensors, ...more });
+const spec = (tensors: Record<string, TestTensor>, more: Partial<FileSpec> = {}): FileSpec => ({
+  inputs: { x: ['n', 4] },
+  outputs: ['y'],
+  nodes: [['Relu', ['x'], ['y']]],
+  tensors,
+  ...more,
+});
 const data = [0.5, -1.25, 2, 0.125, -3, 1, 0, 0.75];
 
 /** The bytes a payload's ranges name, joined. */
@@ -41,7 +47,7 @@ describe('payload ranges and values', () => {
     const model = decodeModel(bytes);
     const record = model.tensors.get('t')!;
     expect(record).toMatchObject({ name: 't', dims: [2, 4], size: 8, payload: { kind } });
-    expect((record.payload as { ranges: unknown[] }).ranges).toHaveLength(runs);
+    expect((record.payload as InlinePayload).ranges).toHaveLength(runs);
     if (kind !== 'int32') expect(payloadBytes(bytes, record)).toEqual(Array.from(rawBytes(data, type)));
     expect(Array.from(readTensor(model, record).data)).toEqual(data);
     const weight = await readWeight(model, record);
@@ -50,22 +56,37 @@ describe('payload ranges and values', () => {
   });
 
   it.each(['raw', 'list', 'unpacked'] as const)('whole numbers, %s', (storage) => {
-    const bytes = onnxFile(spec({ a: { dims: [3], data: [1, -2, 2 ** 40], type: 'int64', storage }, b: { dims: [2], data: [-7, 9], type: 'int32', storage }, c: { dims: [2], data: [1, 0], type: 'bool', storage } }));
+    const bytes = onnxFile(
+      spec({
+        a: { dims: [3], data: [1, -2, 2 ** 40], type: 'int64', storage },
+        b: { dims: [2], data: [-7, 9], type: 'int32', storage },
+        c: { dims: [2], data: [1, 0], type: 'bool', storage },
+      }),
+    );
     const model = decodeModel(bytes);
     const values = (name: string) => Array.from(readTensor(model, model.tensors.get(name)!).data);
-    expect([values('a'), values('b'), values('c')]).toEqual([[1, -2, 2 ** 40], [-7, 9], [1, 0]]);
+    expect([values('a'), values('b'), values('c')]).toEqual([
+      [1, -2, 2 ** 40],
+      [-7, 9],
+      [1, 0],
+    ]);
   });
 
   it('half-precision subnormals, infinities and NaN', () => {
     const bytes = onnxFile(spec({ t: { dims: [4], data: [1, 1, 1, 1], type: 'float16' } }));
     const model = decodeModel(bytes);
     const record = model.tensors.get('t')!;
-    const { start } = (record.payload as { ranges: { start: number }[] }).ranges[0]!;
+    const { start } = (record.payload as InlinePayload).ranges[0]!;
     new DataView(bytes.buffer, bytes.byteOffset).setUint16(start, 0x0001, true);
     new DataView(bytes.buffer, bytes.byteOffset).setUint16(start + 2, 0xfc00, true);
     new DataView(bytes.buffer, bytes.byteOffset).setUint16(start + 4, 0x7e00, true);
     new DataView(bytes.buffer, bytes.byteOffset).setUint16(start + 6, 0x83ff, true);
-    expect(Array.from(readTensor(model, record).data)).toEqual([2 ** -24, -Infinity, NaN, Math.fround(-1023 * 2 ** -24)]);
+    expect(Array.from(readTensor(model, record).data)).toEqual([
+      2 ** -24,
+      -Infinity,
+      NaN,
+      Math.fround(-1023 * 2 ** -24),
+    ]);
   });
 
   it('tensors of Constant nodes, under the name of their output', () => {
@@ -82,7 +103,10 @@ describe('payload ranges and values', () => {
   });
 
   it('reads a Constant node as a weight', async () => {
-    const nodes: FileSpec['nodes'] = [['Constant', [], ['k'], { value: { t: { dims: [4, 2], data } } }], ['MatMul', ['x', 'k'], ['y']]];
+    const nodes: FileSpec['nodes'] = [
+      ['Constant', [], ['k'], { value: { t: { dims: [4, 2], data } } }],
+      ['MatMul', ['x', 'k'], ['y']],
+    ];
     const { plan, weights } = await loadModel(onnxFile(spec({}, { nodes })));
     expect(plan.params).toEqual([{ name: 'k', shape: [4, 2], size: 8, gateOnly: false }]);
     expect(Array.from(weights[0]!)).toEqual(data);
@@ -90,7 +114,11 @@ describe('payload ranges and values', () => {
 });
 
 describe('external data', () => {
-  const external = (location: string, more: object = {}): TestTensor => ({ dims: [4, 2], data: [], storage: { location, ...more } });
+  const external = (location: string, more: object = {}): TestTensor => ({
+    dims: [4, 2],
+    data: [],
+    storage: { location, ...more },
+  });
   const nodes: FileSpec['nodes'] = [['MatMul', ['x', 'w'], ['y']]];
   const write = (name: string, tensor: TestTensor) => {
     const file = path.join(folder, name);
@@ -104,7 +132,10 @@ describe('external data', () => {
     const file = write('ok.onnx', external('sub/w.bin', { offset: 64, length: 32 }));
     const before = await loadModel(file);
     expect(Array.from(before.weights[0]!)).toEqual(data);
-    writeFileSync(path.join(folder, 'sub', 'w.bin'), Buffer.concat([Buffer.alloc(64), rawBytes(data.map((v) => v + 1))]));
+    writeFileSync(
+      path.join(folder, 'sub', 'w.bin'),
+      Buffer.concat([Buffer.alloc(64), rawBytes(data.map((v) => v + 1))]),
+    );
     expect((await readModel(file)).sha256).not.toBe(before.sha256);
   });
 
@@ -123,18 +154,33 @@ describe('external data', () => {
     const outside = mkdtempSync(path.join(tmpdir(), 'px-out-'));
     writeFileSync(path.join(outside, 'w.bin'), rawBytes(data));
     symlinkSync(path.join(outside, 'w.bin'), path.join(folder, 'link.bin'));
-    await expect(loadModel(write('link.onnx', external('link.bin')))).rejects.toThrow(/link out of the model's folder/);
+    await expect(loadModel(write('link.onnx', external('link.bin')))).rejects.toThrow(
+      /link out of the model's folder/,
+    );
     writeFileSync(path.join(folder, 'short.bin'), rawBytes(data.slice(1)));
     await expect(loadModel(write('short.onnx', external('short.bin')))).rejects.toThrow(/it has 28 bytes/);
-    await expect(loadModel(write('length.onnx', external('short.bin', { length: 28 })))).rejects.toThrow(/needs 32/);
-    await expect(loadModel(onnxFile(spec({ w: external('short.bin') }, { nodes })))).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    await expect(loadModel(write('length.onnx', external('short.bin', { length: 28 })))).rejects.toThrow(
+      /needs 32/,
+    );
+    await expect(loadModel(onnxFile(spec({ w: external('short.bin') }, { nodes })))).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+    });
     rmSync(outside, { recursive: true });
   });
 });
 
 describe('files that are not what they should be', () => {
   const good = onnxFile(
-    spec({ w: { dims: [4, 2], data }, s: ints(2, -1) }, { nodes: [['Constant', [], ['k'], { value: { t: { dims: [2, 4], data, storage: 'list' } } }], ['MatMul', ['x', 'w'], ['a']], ['MatMul', ['a', 'k'], ['y']]] }),
+    spec(
+      { w: { dims: [4, 2], data }, s: ints(2, -1) },
+      {
+        nodes: [
+          ['Constant', [], ['k'], { value: { t: { dims: [2, 4], data, storage: 'list' } } }],
+          ['MatMul', ['x', 'w'], ['a']],
+          ['MatMul', ['a', 'k'], ['y']],
+        ],
+      },
+    ),
   );
 
   async function outcome(bytes: Uint8Array): Promise<'ok' | PxError> {
@@ -149,14 +195,16 @@ describe('files that are not what they should be', () => {
 
   it('cut off anywhere: an error that says so, or nothing but optional parts missing', async () => {
     expect(await outcome(good)).toBe('ok');
-    for (let length = 0; length < good.length; length++) expect(await outcome(good.subarray(0, length))).toBeInstanceOf(PxError);
+    for (let length = 0; length < good.length; length++)
+      expect(await outcome(good.subarray(0, length))).toBeInstanceOf(PxError);
   });
 
   it('bytes changed at random: a model or a PxError, never anything else', async () => {
     const next = uniform(20_240_607);
     for (let round = 0; round < 3000; round++) {
       const bytes = Uint8Array.from(good);
-      for (let k = 0; k <= round % 3; k++) bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
+      for (let k = 0; k <= round % 3; k++)
+        bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
       await outcome(bytes);
     }
   });
@@ -168,15 +216,23 @@ describe('files that are not what they should be', () => {
     ['a shape that overflows', { dims: [2 ** 40, 2 ** 40], data }, /overflows/],
   ])('%s', (_, tensor, why) => {
     expect(() => decodeModel(onnxFile(spec({ t: tensor })))).toThrow(why);
-    expect(() => decodeModel(onnxFile(spec({ t: tensor })))).toThrow(expect.objectContaining({ code: 'ERR_FILE' }));
+    expect(() => decodeModel(onnxFile(spec({ t: tensor })))).toThrow(
+      expect.objectContaining({ code: 'ERR_FILE' }),
+    );
   });
 
   it('names the file', async () => {
     const file = path.join(folder, 'text.onnx');
     writeFileSync(file, 'this is not a model, it is text');
-    await expect(loadModel(file)).rejects.toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining(file) });
+    await expect(loadModel(file)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringContaining(file),
+    });
     writeFileSync(file, '');
-    await expect(loadModel(file)).rejects.toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining('empty') });
+    await expect(loadModel(file)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringContaining('empty'),
+    });
     await expect(loadModel(path.join(folder, 'none.onnx'))).rejects.toMatchObject({ code: 'ERR_IO' });
     await expect(loadModel(folder)).rejects.toMatchObject({ message: expect.stringContaining(folder) });
   });

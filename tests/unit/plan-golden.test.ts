@@ -7,7 +7,8 @@ import { referenceRound } from '../support/reference.js';
 /** Networks take minutes in plain loops; the backends are compared with their expectations instead. */
 const small = goldenCases().filter(({ model }) => statSync(model).size < 100_000);
 
-const largest = (values: ArrayLike<number>) => Array.from(values).reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+const largest = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((m, v) => Math.max(m, Math.abs(v)), 0);
 
 /** The worst relative error among entries above 1e-6 of the largest; the others must be as small as expected. */
 function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -22,7 +23,9 @@ function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): 
 }
 
 describe('the Plan, run by the reference, equals the golden cases', () => {
-  const runs = small.flatMap(({ name, model, variants }) => variants.map((variant) => ({ name, model, variant })));
+  const runs = small.flatMap(({ name, model, variants }) =>
+    variants.map((variant) => ({ name, model, variant })),
+  );
   it.each(runs)('$name$variant', async ({ name, model, variant }) => {
     const expected = goldenExpected(name, variant);
     const tensors = await goldenTensors(name, `expected${variant}.safetensors`);
@@ -31,20 +34,28 @@ describe('the Plan, run by the reference, equals the golden cases', () => {
     const { plan, weights, inputShape } = await loadModel(model);
     const samples = x.length / inputShape.reduce((size, dim) => size * dim, 1);
     expect(plan.params.map((param) => param.name)).toEqual(expected.prunable);
-    expect(plan.params.filter((param) => param.gateOnly).map((param) => param.name)).toEqual(expected.gate_only);
+    expect(plan.params.filter((param) => param.gateOnly).map((param) => param.name)).toEqual(
+      expected.gate_only,
+    );
     const masks = plan.params.map((param) => given?.get(param.name) ?? new Uint8Array(param.size).fill(1));
     for (const method of METHODS) {
       const options = { method, norm: expected.norm, masks, microBatch: expected.micro_batch };
       const { scores, u, y, log2 } = referenceRound(plan, weights, x, samples, options);
       // Golden y: sample by sample, all outputs behind each other.
-      const each = (part: Float64Array, n: number) => part.subarray((n * part.length) / samples, ((n + 1) * part.length) / samples);
-      const joined = Array.from({ length: samples }, (_, n) => y.flatMap((part) => Array.from(each(part, n)))).flat();
+      const each = (part: Float64Array, n: number) =>
+        part.subarray((n * part.length) / samples, ((n + 1) * part.length) / samples);
+      const joined = Array.from({ length: samples }, (_, n) =>
+        y.flatMap((part) => Array.from(each(part, n))),
+      ).flat();
       const wanted = tensors.get('y')!;
       expect(joined.length).toBe(wanted.length);
       const yError = joined.reduce((worst, value, i) => Math.max(worst, Math.abs(value - wanted[i]!)), 0);
       expect(yError).toBeLessThan(1e-5 * largest(wanted));
       plan.params.forEach((param, p) => {
-        expect(relativeError(scores[p]!, tensors.get(`${method}/${param.name}`)!), `${method} ${param.name}`).toBeLessThan(2e-6);
+        expect(
+          relativeError(scores[p]!, tensors.get(`${method}/${param.name}`)!),
+          `${method} ${param.name}`,
+        ).toBeLessThan(2e-6);
       });
       u?.forEach((part, k) => {
         expect(relativeError(part, tensors.get(`u${k}`)!)).toBeLessThan(2e-6);

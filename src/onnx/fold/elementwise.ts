@@ -1,4 +1,4 @@
-import { type Tensor, broadcastDims, emptyTensor, expandTensor } from '../../graph/tensor.js';
+import { broadcastDims, emptyTensor, expandTensor, type Tensor } from '../../graph/tensor.js';
 import type { NodeContext } from '../context.js';
 
 type Fold = (ctx: NodeContext) => Tensor;
@@ -15,11 +15,15 @@ function unary(fn: (x: number) => number, dtype?: Tensor['dtype']): Fold {
 }
 
 /** Broadcasts all operands to their common shape; float beats whole. */
-export function broadcastAll(ctx: NodeContext, tensors: readonly Tensor[]): { all: Tensor[]; dims: number[] } {
+export function broadcastAll(
+  ctx: NodeContext,
+  tensors: readonly Tensor[],
+): { all: Tensor[]; dims: number[] } {
   let dims: number[] = [];
   for (const tensor of tensors) {
     const next = broadcastDims(dims, tensor.dims);
-    if (next === undefined) return ctx.malformed(`shapes ${tensors.map((t) => `[${t.dims}]`).join(' and ')} do not broadcast`);
+    if (next === undefined)
+      return ctx.malformed(`shapes ${tensors.map((t) => `[${t.dims}]`).join(' and ')} do not broadcast`);
     dims = next;
   }
   return { all: tensors.map((tensor) => expandTensor(tensor, dims)), dims };
@@ -47,7 +51,8 @@ const truth = (condition: boolean) => (condition ? 1 : 0);
 const cast: Fold = (ctx) => {
   const x = ctx.tensor(0, 'its operand');
   const to = ctx.int('to', 1);
-  const dtype: Tensor['dtype'] = to === 9 ? 'bool' : to === 11 ? 'float64' : to === 1 || to === 10 || to === 16 ? 'float32' : 'int64';
+  const dtype: Tensor['dtype'] =
+    to === 9 ? 'bool' : to === 11 ? 'float64' : to === 1 || to === 10 || to === 16 ? 'float32' : 'int64';
   if (to === 8 || to === 14 || to === 15 || to > 16) ctx.refuse(`a cast of a constant to element type ${to}`);
   const out = emptyTensor(x.dims, dtype);
   for (let i = 0; i < out.data.length; i++) {
@@ -62,16 +67,20 @@ const castLike: Fold = (ctx) => {
   const x = ctx.tensor(0, 'its operand');
   const dtype = ctx.isConstant(1) ? ctx.tensor(1, 'the example').dtype : 'float32';
   const out = emptyTensor(x.dims, dtype);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = isWhole(out) ? Math.trunc(x.data[i] as number) : (x.data[i] as number);
+  for (let i = 0; i < out.data.length; i++)
+    out.data[i] = isWhole(out) ? Math.trunc(x.data[i] as number) : (x.data[i] as number);
   return out;
 };
 
 const where: Fold = (ctx) => {
-  const given = ['the condition', 'the first choice', 'the second choice'].map((what, i) => ctx.tensor(i, what));
+  const given = ['the condition', 'the first choice', 'the second choice'].map((what, i) =>
+    ctx.tensor(i, what),
+  );
   const { all, dims } = broadcastAll(ctx, given);
   const [condition, yes, no] = all as [Tensor, Tensor, Tensor];
   const out = emptyTensor(dims, yes.dtype);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = (condition.data[i] ? yes.data[i] : no.data[i]) as number;
+  for (let i = 0; i < out.data.length; i++)
+    out.data[i] = (condition.data[i] ? yes.data[i] : no.data[i]) as number;
   return out;
 };
 

@@ -15,7 +15,8 @@ const FOLDS: Readonly<Record<string, (ctx: NodeContext) => Tensor | Tensor[]>> =
  * Shape and Size, which look at values too, are the importer's.
  */
 export function foldNode(ctx: NodeContext): Tensor[] | undefined {
-  const fold = ctx.node.domain === '' && Object.hasOwn(FOLDS, ctx.node.opType) ? FOLDS[ctx.node.opType] : undefined;
+  const fold =
+    ctx.node.domain === '' && Object.hasOwn(FOLDS, ctx.node.opType) ? FOLDS[ctx.node.opType] : undefined;
   if (fold === undefined) return undefined;
   const result = fold(ctx);
   return Array.isArray(result) ? result : [result];

@@ -1,4 +1,13 @@
-import { type Tensor, broadcastDims, emptyTensor, expandTensor, gatherStrided, intTensor, sizeOf, stridesOf } from '../../graph/tensor.js';
+import {
+  broadcastDims,
+  emptyTensor,
+  expandTensor,
+  gatherStrided,
+  intTensor,
+  sizeOf,
+  stridesOf,
+  type Tensor,
+} from '../../graph/tensor.js';
 import type { NodeContext } from '../context.js';
 import { sliceRanges, splitSizes, squeezeAxes, targetShape, unsqueezeShape } from '../shapes.js';
 
@@ -64,8 +73,14 @@ const concat: Fold = (ctx) => {
   const axis = axisOf(ctx, ctx.int('axis', 0), first.dims.length);
   const total = parts.reduce((sum, part) => sum + (part.dims[axis] ?? 0), 0);
   const dims = first.dims.map((dim, i) => (i === axis ? total : dim));
-  if (parts.some((part) => part.dims.length !== dims.length || part.dims.some((dim, i) => i !== axis && dim !== dims[i]))) {
-    ctx.malformed(`constants of shapes ${parts.map((part) => `[${part.dims}]`).join(', ')} do not join along axis ${axis}`);
+  if (
+    parts.some(
+      (part) => part.dims.length !== dims.length || part.dims.some((dim, i) => i !== axis && dim !== dims[i]),
+    )
+  ) {
+    ctx.malformed(
+      `constants of shapes ${parts.map((part) => `[${part.dims}]`).join(', ')} do not join along axis ${axis}`,
+    );
   }
   const out = emptyTensor(dims, first.dtype);
   const outer = sizeOf(dims.slice(0, axis));
@@ -89,11 +104,17 @@ const reshape: Fold = (ctx) => {
 const transpose: Fold = (ctx) => {
   const x = operand(ctx);
   const perm = ctx.ints('perm') ?? x.dims.map((_, i) => x.dims.length - 1 - i);
-  if (perm.length !== x.dims.length || [...perm].sort((a, b) => a - b).some((axis, i) => axis !== i)) ctx.malformed(`perm [${perm}] for ${x.dims.length} axes`);
+  if (perm.length !== x.dims.length || [...perm].sort((a, b) => a - b).some((axis, i) => axis !== i))
+    ctx.malformed(`perm [${perm}] for ${x.dims.length} axes`);
   const strides = stridesOf(x.dims);
   const dims = perm.map((axis) => x.dims[axis] as number);
   const out = emptyTensor(dims, x.dtype);
-  gatherStrided(x.data, dims, perm.map((axis) => strides[axis] as number), out.data);
+  gatherStrided(
+    x.data,
+    dims,
+    perm.map((axis) => strides[axis] as number),
+    out.data,
+  );
   return out;
 };
 
@@ -119,7 +140,9 @@ const expand: Fold = (ctx) => {
   const x = operand(ctx);
   const target = dropBatch(ctx, ctx.intsInput(1, 'the shape') ?? []);
   const dims = broadcastDims(x.dims, target);
-  return dims === undefined ? ctx.malformed(`shape [${x.dims}] does not expand to [${target}]`) : expandTensor(x, dims);
+  return dims === undefined
+    ? ctx.malformed(`shape [${x.dims}] does not expand to [${target}]`)
+    : expandTensor(x, dims);
 };
 
 const tile: Fold = (ctx) => {
@@ -129,7 +152,11 @@ const tile: Fold = (ctx) => {
   repeats.forEach((times, axis) => {
     const size = x.dims[axis] as number;
     emptyTensor([times, x.data.length], 'bool');
-    x = pick(x, axis, Array.from({ length: size * times }, (_, i) => i % size));
+    x = pick(
+      x,
+      axis,
+      Array.from({ length: size * times }, (_, i) => i % size),
+    );
   });
   return x;
 };
@@ -137,7 +164,8 @@ const tile: Fold = (ctx) => {
 const constantOfShape: Fold = (ctx) => {
   const dims = dropBatch(ctx, ctx.intsInput(0, 'the shape') ?? []);
   const value = ctx.attribute('value')?.tensor;
-  const { dtype, data } = value === undefined ? { dtype: 'float32' as const, data: [0] } : ctx.attributeTensor(value);
+  const { dtype, data } =
+    value === undefined ? { dtype: 'float32' as const, data: [0] } : ctx.attributeTensor(value);
   const out = emptyTensor(dims, dtype);
   out.data.fill(data[0] ?? 0);
   return out;
@@ -150,7 +178,11 @@ function dropBatch(ctx: NodeContext, dims: readonly number[]): number[] {
 
 const range: Fold = (ctx) => {
   const [start, limit, delta] = ['start', 'limit', 'delta'].map((what, i) => ctx.tensor(i, what));
-  const [from, to, step] = [start, limit, delta].map((tensor) => tensor?.data[0] ?? 0) as [number, number, number];
+  const [from, to, step] = [start, limit, delta].map((tensor) => tensor?.data[0] ?? 0) as [
+    number,
+    number,
+    number,
+  ];
   const count = Math.max(Math.ceil((to - from) / step), 0);
   const out = emptyTensor([count], (start as Tensor).dtype);
   for (let i = 0; i < count; i++) out.data[i] = from + i * step;
@@ -169,7 +201,8 @@ const nonZero: Fold = (ctx) => {
 const cumSum: Fold = (ctx) => {
   const x = operand(ctx);
   const axis = axisOf(ctx, ctx.tensor(1, 'the axis').data[0] ?? 0, x.dims.length);
-  if (ctx.int('exclusive', 0) === 1 || ctx.int('reverse', 0) === 1) ctx.refuse('running sums that are exclusive or reversed', 'fold constants before exporting');
+  if (ctx.int('exclusive', 0) === 1 || ctx.int('reverse', 0) === 1)
+    ctx.refuse('running sums that are exclusive or reversed', 'fold constants before exporting');
   const out = emptyTensor(x.dims, x.dtype);
   const step = stridesOf(x.dims)[axis] as number;
   const size = x.dims[axis] as number;

@@ -9,7 +9,10 @@ const NO_BOUND = 3.4028234663852886e38;
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_GAMMA = 1.0507009873554805;
 
-function activation(fn: ActivationFn, parameters?: (ctx: NodeContext) => { alpha?: number; beta?: number }): Converter {
+function activation(
+  fn: ActivationFn,
+  parameters?: (ctx: NodeContext) => { alpha?: number; beta?: number },
+): Converter {
   return (ctx) => {
     const { id: input, shape } = ctx.value(0);
     return ctx.emit({ kind: 'activation', fn, input, alpha: 0, beta: 0, ...parameters?.(ctx) }, shape);
@@ -26,7 +29,8 @@ function unary(fn: UnaryFn, parameters?: (ctx: NodeContext) => { alpha: number; 
 const prelu: Converter = (ctx) => {
   const { id: input, shape } = ctx.value(0);
   const slope = ctx.perSample(ctx.tensor(1, 'the slope'), shape.length + 1);
-  if (broadcastDims(slope.dims, shape)?.join() !== shape.join()) ctx.malformed(`a slope of shape [${slope.dims}] for [N,${shape}]`);
+  if (broadcastDims(slope.dims, shape)?.join() !== shape.join())
+    ctx.malformed(`a slope of shape [${slope.dims}] for [N,${shape}]`);
   return ctx.emit({ kind: 'activation', fn: 'prelu', input, alpha: 0, beta: 0, slope }, shape);
 };
 
@@ -42,10 +46,14 @@ const clip: Converter = (ctx) => {
   if (!(alpha <= beta)) ctx.malformed(`bounds ${alpha} and ${beta}`);
   if (alpha === -NO_BOUND && beta === NO_BOUND) return input;
   const fn = alpha === 0 && beta === NO_BOUND ? 'relu' : 'clip';
-  return ctx.emit({ kind: 'activation', fn, input, alpha: fn === 'relu' ? 0 : alpha, beta: fn === 'relu' ? 0 : beta }, shape);
+  return ctx.emit(
+    { kind: 'activation', fn, input, alpha: fn === 'relu' ? 0 : alpha, beta: fn === 'relu' ? 0 : beta },
+    shape,
+  );
 };
 
-const gelu: Converter = (ctx) => activation(ctx.string('approximate', 'none') === 'tanh' ? 'gelu-tanh' : 'gelu')(ctx);
+const gelu: Converter = (ctx) =>
+  activation(ctx.string('approximate', 'none') === 'tanh' ? 'gelu-tanh' : 'gelu')(ctx);
 
 /** Over one axis since opset 13; before, over everything from `axis` on, as one. */
 function softmax(log: boolean): Converter {
@@ -53,7 +61,8 @@ function softmax(log: boolean): Converter {
     const { id: input, shape } = ctx.value(0);
     const rank = shape.length + 1;
     const axis = ctx.axis(ctx.int('axis', ctx.opset >= 13 ? -1 : 1), rank);
-    if (ctx.opset >= 13 || axis === shape.length - 1) return ctx.emit({ kind: 'softmax', input, axis, log }, shape);
+    if (ctx.opset >= 13 || axis === shape.length - 1)
+      return ctx.emit({ kind: 'softmax', input, axis, log }, shape);
     const joined = [...shape.slice(0, axis), shape.slice(axis).reduce((size, dim) => size * dim, 1)];
     const flat = ctx.reshape(input, joined, '/joined');
     const out = ctx.emit({ kind: 'softmax', input: flat, axis, log }, joined, '/softmax');
@@ -63,28 +72,43 @@ function softmax(log: boolean): Converter {
 
 export const ACTIVATION_OPS: readonly OpRow[] = [
   { op: 'Relu', since: 1, convert: activation('relu') },
-  { op: 'LeakyRelu', since: 1, convert: activation('leaky-relu', (ctx) => ({ alpha: ctx.float('alpha', 0.01) })) },
+  {
+    op: 'LeakyRelu',
+    since: 1,
+    convert: activation('leaky-relu', (ctx) => ({ alpha: ctx.float('alpha', 0.01) })),
+  },
   { op: 'PRelu', since: 7, convert: prelu },
   { op: 'Clip', since: 6, convert: clip },
   { op: 'Elu', since: 1, convert: activation('elu', (ctx) => ({ alpha: ctx.float('alpha', 1) })) },
   {
     op: 'Selu',
     since: 1,
-    convert: activation('selu', (ctx) => ({ alpha: ctx.float('alpha', SELU_ALPHA), beta: ctx.float('gamma', SELU_GAMMA) })),
+    convert: activation('selu', (ctx) => ({
+      alpha: ctx.float('alpha', SELU_ALPHA),
+      beta: ctx.float('gamma', SELU_GAMMA),
+    })),
   },
   { op: 'Celu', since: 12, convert: activation('celu', (ctx) => ({ alpha: ctx.float('alpha', 1) })) },
   { op: 'Gelu', since: 20, convert: gelu },
   { op: 'Gelu', domain: 'com.microsoft', since: 1, convert: activation('gelu') },
   { op: 'HardSwish', since: 14, convert: activation('hard-swish') },
   { op: 'Swish', since: 24, convert: activation('silu', (ctx) => ({ alpha: ctx.float('alpha', 1) })) },
-  { op: 'QuickGelu', domain: 'com.microsoft', since: 1, convert: activation('silu', (ctx) => ({ alpha: ctx.float('alpha', 1.702) })) },
+  {
+    op: 'QuickGelu',
+    domain: 'com.microsoft',
+    since: 1,
+    convert: activation('silu', (ctx) => ({ alpha: ctx.float('alpha', 1.702) })),
+  },
   { op: 'Mish', since: 18, convert: activation('mish') },
   { op: 'Tanh', since: 1, convert: activation('tanh') },
   { op: 'Sigmoid', since: 1, convert: unary('sigmoid') },
   {
     op: 'HardSigmoid',
     since: 1,
-    convert: unary('hard-sigmoid', (ctx) => ({ alpha: ctx.float('alpha', 0.2), beta: ctx.float('beta', 0.5) })),
+    convert: unary('hard-sigmoid', (ctx) => ({
+      alpha: ctx.float('alpha', 0.2),
+      beta: ctx.float('beta', 0.5),
+    })),
   },
   { op: 'Erf', since: 9, convert: unary('erf') },
   { op: 'Softplus', since: 1, convert: unary('softplus') },

@@ -15,10 +15,12 @@ function chain(fn: BinaryNode['fn']): Converter {
   return (ctx) => {
     const rank = ctx.dataRank();
     const args = ctx.inputs.map((_, i) => ctx.arg(i, rank));
-    if (ctx.int('broadcast', 0) === 1) ctx.refuse('the broadcast attribute of opset 6', 'convert the model to opset 7 or later');
+    if (ctx.int('broadcast', 0) === 1)
+      ctx.refuse('the broadcast attribute of opset 6', 'convert the model to opset 7 or later');
     let out = args[0] as Arg;
     args.slice(1).forEach((arg, i) => {
-      if (!isValue(out) && !isValue(arg)) ctx.refuse('two constants before the first value', 'fold constants before exporting');
+      if (!isValue(out) && !isValue(arg))
+        ctx.refuse('two constants before the first value', 'fold constants before exporting');
       out = emitBinary(ctx, fn, out, arg, i === args.length - 2 ? '' : `/${i}`);
     });
     return isValue(out) ? out : ctx.malformed('it has no data input');
@@ -37,7 +39,10 @@ const mean: Converter = (ctx) => {
   const rank = ctx.dataRank();
   let sum = ctx.arg(0, rank);
   for (let i = 1; i < count; i++) sum = emitBinary(ctx, 'add', sum, ctx.arg(i, rank), `/sum${i}`);
-  return ctx.emit({ kind: 'map', input: sum as ValueId, coefficient: 1 / count, axes: [], fill: 0 }, ctx.shapeOf(sum));
+  return ctx.emit(
+    { kind: 'map', input: sum as ValueId, coefficient: 1 / count, axes: [], fill: 0 },
+    ctx.shapeOf(sum),
+  );
 };
 
 const pow: Converter = (ctx) => {

@@ -22,7 +22,18 @@ function common(ctx: NodeContext) {
   const groups = ctx.int('group', 1);
   const channels = shape[0] as number;
   if (!(groups >= 1) || channels % groups !== 0) ctx.malformed(`${channels} channels in ${groups} groups`);
-  return { weight, input, sizes: shape.slice(1), channels, taps, strides, dilations, spans: spansOf(taps, dilations), groups, count };
+  return {
+    weight,
+    input,
+    sizes: shape.slice(1),
+    channels,
+    taps,
+    strides,
+    dilations,
+    spans: spansOf(taps, dilations),
+    groups,
+    count,
+  };
 }
 
 const conv: Converter = (ctx) => {
@@ -37,29 +48,45 @@ const conv: Converter = (ctx) => {
     const room = inSize + (begin[i] as number) + (end[i] as number) - (spans[i] as number);
     if (room < 0) ctx.malformed(`a kernel of ${spans[i]} on ${inSize} elements`);
     const outSize = Math.floor(room / stride) + 1;
-    return { inSize, outSize, taps: taps[i] as number, stride, dilation: dilations[i] as number, pad: begin[i] as number };
+    return {
+      inSize,
+      outSize,
+      taps: taps[i] as number,
+      stride,
+      dilation: dilations[i] as number,
+      pad: begin[i] as number,
+    };
   });
   const shape = [out, ...spatial.map((axis) => axis.outSize)];
-  return ctx.emit({ kind: 'conv', transposed: false, input, weight, ...biasOf(ctx, out), groups, spatial }, shape);
+  return ctx.emit(
+    { kind: 'conv', transposed: false, input, weight, ...biasOf(ctx, out), groups, spatial },
+    shape,
+  );
 };
 
 const convTranspose: Converter = (ctx) => {
   const { weight, input, sizes, channels, taps, strides, dilations, spans, groups, count } = common(ctx);
   const [inChannels, outPerGroup] = weight.dims as [number, number];
-  if (inChannels !== channels) ctx.malformed(`its weight has shape [${weight.dims}] for ${channels} channels`);
+  if (inChannels !== channels)
+    ctx.malformed(`its weight has shape [${weight.dims}] for ${channels} channels`);
   const extra = ctx.spatial('output_padding', count, 0);
   const { begin, outSizes } = transposedPads(ctx, sizes, spans, strides, extra);
-  const spatial = sizes.map((inSize, i): ConvAxis => ({
-    inSize,
-    outSize: outSizes[i] as number,
-    taps: taps[i] as number,
-    stride: strides[i] as number,
-    dilation: dilations[i] as number,
-    pad: begin[i] as number,
-  }));
+  const spatial = sizes.map(
+    (inSize, i): ConvAxis => ({
+      inSize,
+      outSize: outSizes[i] as number,
+      taps: taps[i] as number,
+      stride: strides[i] as number,
+      dilation: dilations[i] as number,
+      pad: begin[i] as number,
+    }),
+  );
   if (spatial.some((axis) => axis.outSize < 1)) ctx.malformed(`an output of shape [${outSizes}]`);
   const out = outPerGroup * groups;
-  return ctx.emit({ kind: 'conv', transposed: true, input, weight, ...biasOf(ctx, out), groups, spatial }, [out, ...outSizes]);
+  return ctx.emit({ kind: 'conv', transposed: true, input, weight, ...biasOf(ctx, out), groups, spatial }, [
+    out,
+    ...outSizes,
+  ]);
 };
 
 /** Begin padding and output sizes: from pads, or pads from the output size asked for (output_shape, or SAME: input × stride). */
@@ -71,7 +98,9 @@ function transposedPads(
   extra: readonly number[],
 ): { begin: readonly number[]; outSizes: number[] } {
   const auto = ctx.string('auto_pad', 'NOTSET') || 'NOTSET';
-  const full = sizes.map((size, i) => (size - 1) * (strides[i] as number) + (extra[i] as number) + (spans[i] as number));
+  const full = sizes.map(
+    (size, i) => (size - 1) * (strides[i] as number) + (extra[i] as number) + (spans[i] as number),
+  );
   const asked = ctx.ints('output_shape')?.slice(-sizes.length);
   const same = auto === 'SAME_UPPER' || auto === 'SAME_LOWER';
   if (asked === undefined && !same) {

@@ -1,5 +1,5 @@
 import type { ValueId } from '../../graph/graph.js';
-import { type Tensor, broadcastDims, expandTensor, sizeOf } from '../../graph/tensor.js';
+import { broadcastDims, expandTensor, sizeOf, type Tensor } from '../../graph/tensor.js';
 import type { NodeContext } from '../context.js';
 import { reshapeWeight, transposeWeight } from '../weight-view.js';
 import type { Converter, OpRow } from './converter.js';
@@ -13,7 +13,8 @@ const gemm: Converter = (ctx) => {
   }
   const { id: input, shape } = ctx.value(0);
   const given = ctx.weight(1);
-  if (given.dims.length !== 2 || shape.length !== 1) ctx.malformed(`a product of shapes [N,${shape}] and [${given.dims}]`);
+  if (given.dims.length !== 2 || shape.length !== 1)
+    ctx.malformed(`a product of shapes [N,${shape}] and [${given.dims}]`);
   const weight = ctx.int('transB', 0) === 1 ? transposeWeight(given, [1, 0]) : given;
   const [inSize, outSize] = weight.dims as [number, number];
   if (inSize !== shape[0]) ctx.malformed(`${shape[0]} features meet a weight for ${inSize}`);
@@ -23,13 +24,17 @@ const gemm: Converter = (ctx) => {
   if (!ctx.has(2)) return ctx.emit(body, [outSize]);
   if (ctx.isConstant(2)) {
     const c = ctx.perSample(ctx.tensor(2, 'C'), 2);
-    if (broadcastDims(c.dims, [outSize])?.length !== 1) ctx.malformed(`C of shape [${c.dims}] for ${outSize} features`);
+    if (broadcastDims(c.dims, [outSize])?.length !== 1)
+      ctx.malformed(`C of shape [${c.dims}] for ${outSize} features`);
     const bias = Float32Array.from(expandTensor(c, [outSize]).data, (value) => value * beta);
     return ctx.emit({ ...body, bias }, [outSize]);
   }
   const c = ctx.arg(2, 2);
   const product = ctx.emit(body, [outSize], '/product');
-  const right = beta === 1 ? c : ctx.emit({ kind: 'binary', fn: 'mul', left: c, right: scalar(beta) }, ctx.shapeOf(c), '/beta');
+  const right =
+    beta === 1
+      ? c
+      : ctx.emit({ kind: 'binary', fn: 'mul', left: c, right: scalar(beta) }, ctx.shapeOf(c), '/beta');
   return ctx.emit({ kind: 'binary', fn: 'add', left: product, right }, [outSize]);
 };
 
@@ -49,12 +54,20 @@ function timesWeight(ctx: NodeContext): ValueId {
   const vector = given.dims.length === 1;
   const matrix = reshapeWeight(given, vector ? [...given.dims, 1] : given.dims.slice(-2));
   if (sizeOf(given.dims.slice(0, -2)) !== 1 || matrix === undefined) {
-    return ctx.refuse(`a stack of matrices of shape [${given.dims}] as weight`, 'write it as a grouped convolution');
+    return ctx.refuse(
+      `a stack of matrices of shape [${given.dims}] as weight`,
+      'write it as a grouped convolution',
+    );
   }
-  if (shape.length === 0 || given.dims.length > Math.max(shape.length + 1, 2)) ctx.refuse('the batch does not stay the leading axis');
+  if (shape.length === 0 || given.dims.length > Math.max(shape.length + 1, 2))
+    ctx.refuse('the batch does not stay the leading axis');
   const [inSize, outSize] = matrix.dims as [number, number];
   if (shape.at(-1) !== inSize) ctx.malformed(`${shape.at(-1)} features meet a weight for ${inSize}`);
-  const out = ctx.emit({ kind: 'dense', input, weight: matrix, alpha: 1, channelsFirst: false }, [...shape.slice(0, -1), outSize], vector ? '/product' : '');
+  const out = ctx.emit(
+    { kind: 'dense', input, weight: matrix, alpha: 1, channelsFirst: false },
+    [...shape.slice(0, -1), outSize],
+    vector ? '/product' : '',
+  );
   return vector ? ctx.reshape(out, shape.slice(0, -1)) : out;
 }
 
@@ -66,7 +79,8 @@ function weightTimes(ctx: NodeContext): ValueId {
   if (matrix === undefined || sizeOf(given.dims.slice(0, -2)) !== 1) {
     return ctx.refuse(`a weight of shape [${given.dims}] on the left`, 'write the layer as x · W');
   }
-  if (shape.length < 2 || given.dims.length > shape.length + 1) return ctx.refuse('it multiplies along the batch', 'write the layer as x · W');
+  if (shape.length < 2 || given.dims.length > shape.length + 1)
+    return ctx.refuse('it multiplies along the batch', 'write the layer as x · W');
   const [outSize, inSize] = matrix.dims as [number, number];
   const axis = shape.length - 2;
   if (shape[axis] !== inSize) ctx.malformed(`${shape[axis]} features meet a weight for ${inSize}`);
@@ -75,7 +89,11 @@ function weightTimes(ctx: NodeContext): ValueId {
   const weight = transposeWeight(matrix, [1, 0]);
   const shapeOut = [outSize, ...rest.map((i) => shape[i] as number)];
   const suffix = axis === 0 ? '' : '/product';
-  const out = ctx.emit({ kind: 'dense', input: front, weight, alpha: 1, channelsFirst: true }, shapeOut, suffix);
+  const out = ctx.emit(
+    { kind: 'dense', input: front, weight, alpha: 1, channelsFirst: true },
+    shapeOut,
+    suffix,
+  );
   const back = [...Array.from({ length: axis }, (_, i) => i + 1), 0, shape.length - 1];
   return ctx.transpose(out, back, '');
 }

@@ -16,11 +16,19 @@ const FILL: Readonly<Record<string, (i: number, size: number) => number>> = {
   wrap: (i, size) => ((i % size) + size) % size,
 };
 
-function padMap(ctx: NodeContext, axis: number, size: number, begin: number, end: number, mode: string): AxisMap | undefined {
+function padMap(
+  ctx: NodeContext,
+  axis: number,
+  size: number,
+  begin: number,
+  end: number,
+  mode: string,
+): AxisMap | undefined {
   if (begin === 0 && end === 0) return undefined;
   const fill = FILL[mode] ?? ctx.malformed(`mode "${mode}"`);
   const outSize = size + begin + end;
-  if (!(outSize >= 1 && outSize <= MAX_VALUE_SIZE)) ctx.malformed(`padding ${begin} and ${end} around ${size} elements`);
+  if (!(outSize >= 1 && outSize <= MAX_VALUE_SIZE))
+    ctx.malformed(`padding ${begin} and ${end} around ${size} elements`);
   const picks = Array.from({ length: outSize }, (_, o) => {
     const i = o - begin;
     return i >= 0 && i < size ? i : fill(i, size);
@@ -50,7 +58,10 @@ const pad: Converter = (ctx) => {
   const out = [...shape];
   for (const map of maps) out[map.axis] = map.outSize;
   const fill = mode === 'constant' ? value : 0;
-  return ctx.emit({ kind: 'map', input, coefficient: 1, axes: maps.sort((a, b) => a.axis - b.axis), fill }, out);
+  return ctx.emit(
+    { kind: 'map', input, coefficient: 1, axes: maps.sort((a, b) => a.axis - b.axis), fill },
+    out,
+  );
 };
 
 export const PAD_OPS: readonly OpRow[] = [{ op: 'Pad', since: 1, convert: pad }];

@@ -7,7 +7,11 @@ import { positive, spansOf, spatialPads } from './pads.js';
 const MAX_WINDOW_WORK = 2 ** 26;
 
 /** One map per spatial axis; pools are separable, whatever their padding, ceil_mode and counting. */
-function poolMaps(ctx: NodeContext, shape: readonly number[], average?: { countPadding: boolean }): AxisMap[] {
+function poolMaps(
+  ctx: NodeContext,
+  shape: readonly number[],
+  average?: { countPadding: boolean },
+): AxisMap[] {
   const sizes = shape.slice(1);
   const count = sizes.length;
   if (ctx.ints('kernel_shape') === undefined) ctx.malformed('it has no kernel_shape');
@@ -27,9 +31,12 @@ function poolMaps(ctx: NodeContext, shape: readonly number[], average?: { countP
       ceilMode,
     };
     if (window.padBegin >= (spans[i] as number) || window.padEnd >= (spans[i] as number)) {
-      ctx.refuse(`padding ${window.padBegin} and ${window.padEnd} around a window of ${spans[i]} leaves windows without an element`);
+      ctx.refuse(
+        `padding ${window.padBegin} and ${window.padEnd} around a window of ${spans[i]} leaves windows without an element`,
+      );
     }
-    if (window.kernel * (size + window.padBegin + window.padEnd) > MAX_WINDOW_WORK) ctx.refuse(`a window of ${window.kernel} elements`);
+    if (window.kernel * (size + window.padBegin + window.padEnd) > MAX_WINDOW_WORK)
+      ctx.refuse(`a window of ${window.kernel} elements`);
     return windowMap(i + 1, size, window, average) ?? ctx.refuse('it has windows without an element');
   });
 }

@@ -14,9 +14,16 @@ interface Target {
 const REMEDY = 'export with linear half_pixel or align_corners, or nearest with a whole factor';
 
 /** Sizes and scales per axis; the batch must keep its size. */
-function targets(ctx: NodeContext, shape: readonly number[], scales?: readonly number[], sizes?: readonly number[]): Target[] {
+function targets(
+  ctx: NodeContext,
+  shape: readonly number[],
+  scales?: readonly number[],
+  sizes?: readonly number[],
+): Target[] {
   const rank = shape.length + 1;
-  const axes = ctx.ints('axes')?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? Array.from({ length: rank }, (_, i) => i);
+  const axes =
+    ctx.ints('axes')?.map((axis) => (axis < 0 ? axis + rank : axis)) ??
+    Array.from({ length: rank }, (_, i) => i);
   const given = sizes ?? scales ?? ctx.malformed('it has neither scales nor sizes');
   if (given.length !== axes.length) ctx.malformed(`${given.length} scales or sizes for ${axes.length} axes`);
   const result: Target[] = [];
@@ -82,7 +89,8 @@ function nearest(ctx: NodeContext, target: Target, mode: string, rounding: strin
 function linear(ctx: NodeContext, target: Target, mode: string): AxisMap {
   const { axis, inSize, outSize, scale } = target;
   const known = mode === 'half_pixel' || mode === 'pytorch_half_pixel' || mode === 'align_corners';
-  if (!known && inSize !== outSize) ctx.refuse(`linear (${mode}) from ${inSize} to ${outSize} elements`, REMEDY);
+  if (!known && inSize !== outSize)
+    ctx.refuse(`linear (${mode}) from ${inSize} to ${outSize} elements`, REMEDY);
   if (ctx.int('antialias', 0) === 1 && scale < 1) ctx.refuse('antialiased downsampling', REMEDY);
   const at = source(ctx, mode, target);
   const rows = Array.from({ length: outSize }, (_, o): [number, number][] => {
@@ -96,10 +104,17 @@ function linear(ctx: NodeContext, target: Target, mode: string): AxisMap {
   return axisMap(axis, inSize, rows);
 }
 
-function emitResize(ctx: NodeContext, list: readonly Target[], mode: string, coordinates: string, rounding: string) {
+function emitResize(
+  ctx: NodeContext,
+  list: readonly Target[],
+  mode: string,
+  coordinates: string,
+  rounding: string,
+) {
   const { id: input, shape } = ctx.value(0);
   if (ctx.int('exclude_outside', 0) === 1) ctx.refuse('exclude_outside', REMEDY);
-  if (ctx.string('keep_aspect_ratio_policy', 'stretch') !== 'stretch') ctx.refuse('keep_aspect_ratio_policy', REMEDY);
+  if (ctx.string('keep_aspect_ratio_policy', 'stretch') !== 'stretch')
+    ctx.refuse('keep_aspect_ratio_policy', REMEDY);
   const maps = list.map((target) => {
     if (mode === 'nearest') return nearest(ctx, target, coordinates, rounding);
     if (mode === 'linear') return linear(ctx, target, coordinates);
@@ -116,9 +131,20 @@ const resize: Converter = (ctx) => {
   const { shape } = ctx.value(0);
   const scales = ctx.optionalTensor(2, 'the scales');
   const sizes = ctx.intsInput(3, 'the sizes');
-  const list = targets(ctx, shape, scales?.data.length ? Array.from(scales.data) : undefined, sizes?.length ? sizes : undefined);
+  const list = targets(
+    ctx,
+    shape,
+    scales?.data.length ? Array.from(scales.data) : undefined,
+    sizes?.length ? sizes : undefined,
+  );
   const coordinates = ctx.string('coordinate_transformation_mode', 'half_pixel');
-  return emitResize(ctx, list, ctx.string('mode', 'nearest'), coordinates, ctx.string('nearest_mode', 'round_prefer_floor'));
+  return emitResize(
+    ctx,
+    list,
+    ctx.string('mode', 'nearest'),
+    coordinates,
+    ctx.string('nearest_mode', 'round_prefer_floor'),
+  );
 };
 
 /** Resize of opset 10 and Upsample: X and scales (an input, or an attribute before opset 9), positions o / scale. */

@@ -8,7 +8,13 @@ import type { Converter, OpRow } from './converter.js';
 /** The full shape, batch included, as shape rules want it. */
 const fullShape = (ctx: NodeContext, shape: readonly number[]) => [ctx.batch.probe, ...shape];
 
-function emitMaps(ctx: NodeContext, input: ValueId, maps: readonly AxisMap[], suffix = '', output = 0): ValueId {
+function emitMaps(
+  ctx: NodeContext,
+  input: ValueId,
+  maps: readonly AxisMap[],
+  suffix = '',
+  output = 0,
+): ValueId {
   if (maps.length === 0) return input;
   const shape = [...ctx.shapeOf(input)];
   for (const map of maps) shape[map.axis] = map.outSize;
@@ -42,7 +48,11 @@ const split: Converter = (ctx) => {
 
 /** By constant indices of any rank: the axis becomes the indices' axes. */
 const gather: Converter = (ctx) => {
-  if (ctx.isConstant(0)) ctx.refuse('a look-up by computed indices (an embedding)', 'export the part of the model that sees images');
+  if (ctx.isConstant(0))
+    ctx.refuse(
+      'a look-up by computed indices (an embedding)',
+      'export the part of the model that sees images',
+    );
   if (!ctx.isConstant(1)) ctx.refuse('computed indices', 'export with fixed indices');
   const { id: input, shape, row } = ctx.valueOrRow(0);
   const indices = row ? perSampleIndices(ctx, shape[0] as number) : ctx.tensor(1, 'the indices');
@@ -50,7 +60,12 @@ const gather: Converter = (ctx) => {
   const size = shape[axis] as number;
   const picks = Array.from(indices.data, (i) => (i < 0 ? i + size : i));
   if (picks.some((i) => !(i >= 0 && i < size))) ctx.malformed(`an index outside an axis of ${size} elements`);
-  const flat = emitMaps(ctx, input, [selectMap(axis, size, picks)], indices.dims.length === 1 ? '' : '/picked');
+  const flat = emitMaps(
+    ctx,
+    input,
+    [selectMap(axis, size, picks)],
+    indices.dims.length === 1 ? '' : '/picked',
+  );
   return ctx.reshape(flat, [...shape.slice(0, axis), ...indices.dims, ...shape.slice(axis + 1)], '');
 };
 
@@ -60,8 +75,12 @@ function perSampleIndices(ctx: NodeContext, size: number): Tensor {
   const [lead, ...rest] = dims;
   const each = sizeOf(rest);
   const own = data.subarray(0, each);
-  const same = lead === ctx.batch.baked && data.every((index, i) => index === (own[i % each] as number) + Math.floor(i / each) * size);
-  return same ? { dims: rest, dtype, data: own } : ctx.refuse('indices that mix the samples of a batch', 'export with a symbolic batch size');
+  const same =
+    lead === ctx.batch.baked &&
+    data.every((index, i) => index === (own[i % each] as number) + Math.floor(i / each) * size);
+  return same
+    ? { dims: rest, dtype, data: own }
+    : ctx.refuse('indices that mix the samples of a batch', 'export with a symbolic batch size');
 }
 
 const expand: Converter = (ctx) => {
@@ -69,7 +88,8 @@ const expand: Converter = (ctx) => {
   const target = ctx.intsInput(1, 'the shape') ?? ctx.malformed('it has no shape');
   if (target.length > shape.length + 1) ctx.refuse('it moves the batch from the leading axis');
   const perSample = target.length === shape.length + 1 ? target.slice(1) : target;
-  if (target.length === shape.length + 1 && target[0] !== 1 && !ctx.isBatch(target[0])) ctx.refuse(`it repeats the batch to ${target[0]}`);
+  if (target.length === shape.length + 1 && target[0] !== 1 && !ctx.isBatch(target[0]))
+    ctx.refuse(`it repeats the batch to ${target[0]}`);
   const maps: AxisMap[] = [];
   perSample.forEach((to, i) => {
     const axis = i + shape.length - perSample.length;
@@ -84,13 +104,21 @@ const expand: Converter = (ctx) => {
 const tile: Converter = (ctx) => {
   const { id: input, shape } = ctx.value(0);
   const repeats = ctx.intsInput(1, 'the repeats') ?? ctx.malformed('it has no repeats');
-  if (repeats.length !== shape.length + 1) ctx.malformed(`${repeats.length} repeats for ${shape.length + 1} axes`);
+  if (repeats.length !== shape.length + 1)
+    ctx.malformed(`${repeats.length} repeats for ${shape.length + 1} axes`);
   if (repeats[0] !== 1) ctx.refuse('it repeats the batch');
   const maps: AxisMap[] = [];
   shape.forEach((size, axis) => {
     const times = repeats[axis + 1] as number;
     if (!(times >= 1 && times * size < 2 ** 31)) ctx.malformed(`it repeats ${size} elements ${times} times`);
-    if (times > 1) maps.push(selectMap(axis, size, Array.from({ length: size * times }, (_, i) => i % size)));
+    if (times > 1)
+      maps.push(
+        selectMap(
+          axis,
+          size,
+          Array.from({ length: size * times }, (_, i) => i % size),
+        ),
+      );
   });
   return emitMaps(ctx, input, maps);
 };
