@@ -7,7 +7,7 @@
         '<!@(node -p "const s = require(\'./native/sources.json\'); [...s.addon, ...s.engine, ...s.cpu].join(\' \')")',
       ],
       'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NDEBUG'],
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS', 'NDEBUG'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
       'cflags_cc': ['-std=c++17', '-O3', '-Wall', '-Wextra', '-fvisibility=hidden', '-fvisibility-inlines-hidden'],
       'ldflags': ['-pthread'],

@@ -11,25 +11,41 @@ namespace {
   throw error;
 }
 
-Napi::Float32Array floats(Napi::Env env, const Napi::Value& v, size_t length, const char* what) {
+// Runs what may throw C++ exceptions; they go on as JavaScript's, with a code.
+template <class F>
+auto guarded(Napi::Env env, F f) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const Error& e) {
+    fail(env, e.code(), e.what());
+  } catch (const std::bad_alloc&) {
+    fail(env, "ERR_MEMORY", "out of memory; use a smaller --micro-batch or --size, or end other programs");
+  } catch (const std::exception& e) {
+    fail(env, "ERR_BACKEND", e.what());
+  }
+}
+
+// A Float32Array of the length given; kept alive, and looked after, through `keep`.
+float* floats(Napi::Env env, const Napi::Value& v, size_t length, const char* what,
+              std::vector<Borrowed>& keep) {
   if (!v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array ||
       v.As<Napi::TypedArray>().ElementLength() != length)
     fail(env, "ERR_OPTION",
          std::string(what) + ": a Float32Array of " + std::to_string(length) + " numbers expected");
-  return v.As<Napi::Float32Array>();
+  keep.emplace_back(v.As<Napi::TypedArray>());
+  return v.As<Napi::Float32Array>().Data();
 }
 
-// One Float32Array per size; kept alive through `keep`.
+// One Float32Array per size.
 std::vector<float*> arrays(Napi::Env env, const Napi::Value& v, const std::vector<size_t>& sizes,
-                           const char* what, std::vector<Napi::ObjectReference>& keep) {
+                           const char* what, std::vector<Borrowed>& keep) {
   if (!v.IsArray() || v.As<Napi::Array>().Length() != sizes.size())
     fail(env, "ERR_OPTION", std::string(what) + ": " + std::to_string(sizes.size()) + " arrays expected");
   std::vector<float*> out;
-  for (uint32_t i = 0; i < sizes.size(); ++i) {
-    Napi::Float32Array a = floats(env, v.As<Napi::Array>().Get(i), sizes[i], what);
-    out.push_back(a.Data());
-    keep.push_back(Napi::Persistent(a.As<Napi::Object>()));
-  }
+  for (uint32_t i = 0; i < sizes.size(); ++i)
+    out.push_back(floats(env, v.As<Napi::Array>().Get(i), sizes[i], what, keep));
   return out;
 }
 
@@ -56,23 +72,21 @@ ProgramWrap::ProgramWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Prog
   options.threads = std::clamp(o.Get("threads").ToNumber().Int32Value(), 1, 1024);
   const std::string isa = o.Get("isa").IsString() ? o.Get("isa").As<Napi::String>().Utf8Value() : "";
   if (!isa.empty()) options.isa_limit = isa.c_str();
-  try {
+  guarded(env, [&] {
     Plan plan = read_plan(bytes.Data(), bytes.ElementLength());
     std::vector<size_t> sizes;
     for (const auto& p : plan.params) sizes.push_back(p.size);
     const std::vector<float*> data = arrays(env, info[1], sizes, "weights", weights_);
     program_ = std::make_unique<Program>(std::move(plan), std::vector<const float*>(data.begin(), data.end()),
                                          options);
-  } catch (const Error& e) {
-    fail(env, e.code(), e.what());
-  } catch (const std::bad_alloc&) {
-    fail(env, "ERR_MEMORY", "out of memory while compiling the plan");
-  }
+  });
+  account();
   hook_ = env.AddCleanupHook(&ProgramWrap::at_exit, this);
 }
 
 ProgramWrap::~ProgramWrap() {
   stop();
+  release();
   if (!hook_.IsEmpty()) hook_.Remove(Env());
 }
 
@@ -90,52 +104,62 @@ void ProgramWrap::stop() {
 }
 
 Program& ProgramWrap::idle(Napi::Env env) {
-  if (!program_) fail(env, "ERR_STATE", "the program is disposed");
+  if (!program_ || closing_) fail(env, "ERR_STATE", "the program is disposed; compile the plan again");
   if (job_) fail(env, "ERR_STATE", "the program is busy: await the call before");
   return *program_;
 }
 
+Program& ProgramWrap::ready(Napi::Env env) {
+  Program& program = idle(env);
+  for (size_t i = 0; i < weights_.size(); ++i)
+    if (!weights_[i].intact())
+      fail(env, "ERR_STATE",
+           "weights[" + std::to_string(i) +
+               "] was transferred, detached or resized, but the program works on it until it is disposed: "
+               "dispose it and compile again");
+  return program;
+}
+
 Napi::Value ProgramWrap::start(Napi::Env env, std::function<void()> work,
-                               std::function<Napi::Value(Napi::Env)> result,
-                               std::vector<Napi::ObjectReference> keep) {
-  Ref();
-  job_ = std::make_unique<Job>(env, std::move(work), std::move(result), std::move(keep), [this] {
-    job_.reset();
-    if (closing_) release();
-    Unref();
+                               std::function<Napi::Value(Napi::Env)> result, std::vector<Borrowed> keep) {
+  job_ = guarded(env, [&] {
+    return std::make_unique<Job>(env, std::move(work), std::move(result), std::move(keep), [this] {
+      job_.reset();
+      if (closing_) release();
+      account();
+      Unref();
+    });
   });
+  Ref();  // not collected while the job runs
   return job_->promise();
 }
 
 Napi::Value ProgramWrap::set_mask(const Napi::CallbackInfo& info) {
-  Program& program = idle(info.Env());
+  Napi::Env env = info.Env();
+  Program& program = idle(env);
   if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
-    fail(info.Env(), "ERR_OPTION", "setMask: a Uint8Array expected");
+    fail(env, "ERR_OPTION", "setMask: a Uint8Array expected");
   const Napi::Uint8Array bits = info[1].As<Napi::Uint8Array>();
-  try {
-    program.set_mask(info[0].ToNumber().Uint32Value(), bits.Data(), bits.ElementLength());
-  } catch (const Error& e) {
-    fail(info.Env(), e.code(), e.what());
-  }
-  return info.Env().Undefined();
+  guarded(env,
+          [&] { program.set_mask(info[0].ToNumber().Uint32Value(), bits.Data(), bits.ElementLength()); });
+  return env.Undefined();
 }
 
 Napi::Value ProgramWrap::begin(const Napi::CallbackInfo& info) {
-  idle(info.Env()).begin(info[0].ToBoolean());
+  Program& program = idle(info.Env());
+  guarded(info.Env(), [&] { program.begin(info[0].ToBoolean()); });
   return info.Env().Undefined();
 }
 
 Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Program& program = idle(env);
+  Program& program = ready(env);
   const Plan& plan = program.plan();
   const int64_t samples = info[1].ToNumber().Int64Value();
   if (samples < 1 || samples > (1 << 24)) fail(env, "ERR_OPTION", "push: 1 or more samples expected");
   const auto n = static_cast<size_t>(samples);
-  std::vector<Napi::ObjectReference> keep;
-  const Napi::Float32Array x = floats(env, info[0], n * plan.values[plan.input].size, "x");
-  const float* data = x.Data();
-  keep.push_back(Napi::Persistent(x.As<Napi::Object>()));
+  std::vector<Borrowed> keep;
+  const float* data = floats(env, info[0], n * plan.values[plan.input].size, "x", keep);
   std::vector<float*> y;
   const bool wanted = info[2].IsArray();
   if (wanted) {
@@ -153,15 +177,17 @@ Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
 
 Napi::Value ProgramWrap::finish(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Program& program = idle(env);
+  Program& program = ready(env);
   const Plan& plan = program.plan();
-  std::vector<Napi::ObjectReference> keep;
-  std::vector<size_t> sizes, u_sizes;
-  for (const auto& p : plan.params) sizes.push_back(p.size);
-  for (uint32_t o : plan.outputs) u_sizes.push_back(plan.values[o].size);
+  std::vector<Borrowed> keep;
   RoundOutput out;
-  out.scores = arrays(env, info[0], sizes, "scores", keep);
-  out.u = arrays(env, info[1], u_sizes, "u", keep);
+  if (!program.forward_only()) {
+    std::vector<size_t> sizes, u_sizes;
+    for (const auto& p : plan.params) sizes.push_back(p.size);
+    for (uint32_t o : plan.outputs) u_sizes.push_back(plan.values[o].size);
+    out.scores = arrays(env, info[0], sizes, "scores", keep);
+    out.u = arrays(env, info[1], u_sizes, "u", keep);
+  }
   auto log2 = std::make_shared<Log2Scalars>();
   return start(
       env, [&program, out, log2] { *log2 = program.finish(out); },
@@ -183,7 +209,7 @@ Napi::Value ProgramWrap::abort(const Napi::CallbackInfo& info) {
 Napi::Value ProgramWrap::memory(const Napi::CallbackInfo& info) {
   Napi::Object r = Napi::Object::New(info.Env());
   r.Set("current", static_cast<double>(program_ ? program_->current_bytes() : 0));
-  r.Set("peak", static_cast<double>(program_ ? program_->peak_bytes() : 0));
+  r.Set("peak", static_cast<double>(program_ ? program_->peak_bytes() : peak_));
   return r;
 }
 
@@ -199,8 +225,16 @@ Napi::Value ProgramWrap::dispose(const Napi::CallbackInfo& info) {
 }
 
 void ProgramWrap::release() {
+  if (program_) peak_ = program_->peak_bytes();
   program_.reset();
   weights_.clear();
+  account();
+}
+
+void ProgramWrap::account() {
+  const int64_t held = program_ ? static_cast<int64_t>(program_->current_bytes()) : 0;
+  if (held != accounted_) Napi::MemoryManagement::AdjustExternalMemory(Env(), held - accounted_);
+  accounted_ = held;
 }
 
 Napi::Value ProgramWrap::isa(const Napi::CallbackInfo& info) {

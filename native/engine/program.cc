@@ -80,9 +80,27 @@ void Program::forget() {
   for (auto& s : steps_) s->drop_records();
 }
 
+void Program::close() {
+  open_ = false;
+  forget();
+  gradients_.reset();
+  track_gradients();
+}
+
+void Program::check_open() const {
+  if (!open_)
+    throw Error("ERR_STATE",
+                "no round is under way: call begin first (again after an error, an abort or new masks)");
+}
+
+void Program::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
+  if (open_) close();
+  weights_.set_mask(param, bits, bytes);
+}
+
 void Program::begin(bool forward_only) {
   clear_abort();
-  forget();
+  close();
   forward_only_ = forward_only;
   samples_ = 0;
   finite_ = true;
@@ -91,6 +109,7 @@ void Program::begin(bool forward_only) {
   gradients_ = forward_only ? nullptr : std::make_unique<GradientStore>(plan_);
   track_gradients();
   for (auto& s : steps_) s->begin_round();
+  open_ = true;
 }
 
 void Program::track_gradients() {
@@ -117,18 +136,19 @@ void Program::forward(DataPass& pass, const float* x, int samples) {
 }
 
 void Program::push(const float* x, int samples, const std::vector<float*>* y) {
+  check_open();
   DataPass pass;
   try {
     forward(pass, x, samples);
     for (auto& s : steps_) s->forward(env_, pass);
     take_outputs(pass, y);
     if (!forward_only_ && joint_) add_joint(pass);
+    samples_ += samples;
+    if (!finite_) throw Error("ERR_NUMERIC", "f is not finite: " + first_bad_step(x, samples));
   } catch (...) {
-    forget();
+    close();
     throw;
   }
-  samples_ += samples;
-  if (!finite_) throw Error("ERR_NUMERIC", "f is not finite: " + first_bad_step(x, samples));
 }
 
 // Runs f again, looking at every step: only once something has gone wrong.
@@ -213,22 +233,21 @@ void Program::add_joint(DataPass& pass) {
 }
 
 Log2Scalars Program::finish(const RoundOutput& out) {
+  check_open();
   if (samples_ == 0) throw Error("ERR_STATE", "finish without a sample pushed");
   Log2Scalars log2;
-  if (forward_only_) return log2;
   try {
-    if (joint_) {
+    if (!forward_only_ && joint_) {
       log2.R = joint_R_.log2();
       scores(out.scores, joint_R_.sum, joint_R_.exp);
-    } else {
+    } else if (!forward_only_) {
       log2 = finish_px(out);
     }
   } catch (...) {
-    forget();
+    close();
     throw;
   }
-  gradients_.reset();
-  track_gradients();
+  close();
   return log2;
 }
 

@@ -31,8 +31,10 @@ class Program {
   Program(Plan plan, std::vector<const float*> weights, const ProgramOptions& options);
   ~Program();
 
-  void set_mask(uint32_t param, const uint8_t* bits, size_t bytes) { weights_.set_mask(param, bits, bytes); }
+  // Ends a round that is under way: one round has one set of masks.
+  void set_mask(uint32_t param, const uint8_t* bits, size_t bytes);
   void begin(bool forward_only);
+  // push and finish throw Error(ERR_STATE) unless begin() was called and no error has ended the round since.
   // x: [samples, input shape], borrowed during the call. y (may be null): out, per output [samples, output shape].
   void push(const float* x, int samples, const std::vector<float*>* y);
   // Without effect on `out` after a forward-only round.
@@ -44,6 +46,7 @@ class Program {
   size_t peak_bytes() const { return std::max<size_t>(pool_.peak() + gradient_peak_, current_bytes()); }
   const char* isa() const { return kernels_.isa; }
   const Plan& plan() const { return plan_; }
+  bool forward_only() const { return forward_only_; }
 
  private:
   struct Output {
@@ -60,6 +63,8 @@ class Program {
   void back(Walk& walk);
   Log2Scalars finish_px(const RoundOutput& out);
   void scores(const std::vector<float*>& out, double R, int R_exp);
+  void check_open() const;
+  void close();  // ends the round and frees what it gathered
   void forget();
   std::string first_bad_step(const float* x, int samples);
   void track_gradients();
@@ -74,6 +79,7 @@ class Program {
   std::vector<StepPtr> steps_;
   std::vector<int> f_readers_, signal_readers_;
 
+  bool open_ = false;  // between begin and finish
   bool forward_only_ = false;
   int samples_ = 0;
   bool finite_ = true;  // every output of f so far

@@ -1,5 +1,8 @@
 #include "threads.h"
 
+#include <string>
+#include <system_error>
+
 #include "error.h"
 
 #if defined(__SSE2__)
@@ -16,20 +19,31 @@ static void flush_denormals() {
 }
 
 Threads::Threads(int count) {
-  for (int i = 1; i < count; ++i)
-    workers_.emplace_back([this] {
-      flush_denormals();
-      work();
-    });
+  try {
+    for (int i = 1; i < count; ++i)
+      workers_.emplace_back([this] {
+        flush_denormals();
+        work();
+      });
+  } catch (const std::system_error& e) {
+    const size_t started = workers_.size() + 1;
+    stop();
+    throw Error("ERR_BACKEND", "the system gives no more than " + std::to_string(started) + " of " +
+                                   std::to_string(count) + " threads (" + e.what() +
+                                   "); use fewer --threads");
+  }
 }
 
-Threads::~Threads() {
+Threads::~Threads() { stop(); }
+
+void Threads::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
   }
   wake_.notify_all();
   for (auto& w : workers_) w.join();
+  workers_.clear();
 }
 
 void Threads::check_abort() const {

@@ -12,6 +12,7 @@ namespace px {
 
 class Threads {
  public:
+  // Throws Error(ERR_BACKEND) where the system gives fewer.
   explicit Threads(int count);
   ~Threads();
   Threads(const Threads&) = delete;
@@ -29,6 +30,7 @@ class Threads {
   void check_abort() const;
 
  private:
+  void stop();
   void work();
   void drain();
 

@@ -26,7 +26,8 @@ export interface Backend {
 
 /**
  * A compiled Plan. One round is: begin, push micro-batches in order, finish. Calls must not overlap: a second one while a promise is
- * pending is an ERR_STATE. After an abort or an error the next begin() starts afresh.
+ * pending is an ERR_STATE. A push or finish outside a round is one too: an abort, an error of a running call and setMasks end the
+ * round, and the next begin() starts afresh. Arrays that are borrowed must not be transferred, detached or resized meanwhile.
  */
 export interface Program {
   readonly backend: string;

@@ -53,38 +53,54 @@ class CpuProgram implements Program {
 
   setMasks(masks: readonly Uint8Array[]): void {
     this.check();
-    if (masks.length !== this.plan.params.length)
-      throw new PxError(
-        'ERR_OPTION',
-        `setMasks: ${this.plan.params.length} masks expected, ${masks.length} given`,
-      );
-    masks.forEach((m, i) => {
-      guard(() => this.native.setMask(i, m));
+    const { params } = this.plan;
+    if (masks.length !== params.length)
+      throw new PxError('ERR_OPTION', `setMasks: ${params.length} masks expected, ${masks.length} given`);
+    // All are looked at before the first is set: masks change together or not at all.
+    params.forEach(({ name, size }, i) => {
+      const mask = masks[i];
+      if (mask instanceof Uint8Array && mask.length === maskBytes(size)) return;
+      const given = mask instanceof Uint8Array ? `${mask.length} bytes` : typeof mask;
+      const wanted = `a Uint8Array of ${maskBytes(size)} bytes (packMask makes one)`;
+      throw new PxError('ERR_OPTION', `setMasks: the mask of '${name}' must be ${wanted}, not ${given}`);
+    });
+    masks.forEach((mask, i) => {
+      guard(() => this.native.setMask(i, mask));
     });
   }
 
   begin(options: RoundOptions = {}): void {
     this.check();
-    this.forwardOnly = options.forwardOnly ?? false;
-    this.outputs = options.outputs ?? this.forwardOnly;
-    guard(() => this.native.begin(this.forwardOnly));
+    const forwardOnly = options.forwardOnly ?? false;
+    guard(() => this.native.begin(forwardOnly));
+    this.forwardOnly = forwardOnly;
+    this.outputs = options.outputs ?? forwardOnly;
   }
 
   async push(x: Float32Array, samples: number): Promise<PushResult> {
     this.check();
-    const y = this.outputs
-      ? this.plan.outputs.map((o) => new Float32Array(samples * sizeOf(this.plan, o.value)))
-      : null;
+    const size = sizeOf(this.plan, this.plan.input);
+    if (!Number.isInteger(samples) || samples < 1)
+      throw new PxError('ERR_OPTION', `push: samples is ${samples}; it must be a whole number, 1 or more`);
+    if (!(x instanceof Float32Array) || x.length !== samples * size) {
+      const given = x instanceof Float32Array ? `${x.length}` : typeof x;
+      throw new PxError(
+        'ERR_OPTION',
+        `push: ${samples} samples take a Float32Array of ${samples * size} numbers, not ${given}`,
+      );
+    }
+    const y = this.outputs ? this.outputArrays(samples) : null;
     await settled(() => this.native.push(x, samples, y));
     return y ? { y } : {};
   }
 
   async finish(): Promise<RoundResult> {
     this.check();
-    if (this.forwardOnly) return { scores: [], log2: { R: Number.NEGATIVE_INFINITY } };
-    const scores = this.plan.params.map((p) => new Float32Array(p.size));
-    const u = this.plan.outputs.map((o) => new Float32Array(sizeOf(this.plan, o.value)));
+    const { forwardOnly } = this;
+    const scores = forwardOnly ? [] : allocate(this.plan.params.map((param) => param.size));
+    const u = forwardOnly ? [] : this.outputArrays(1);
     const log2 = await settled(() => this.native.finish(scores, u));
+    if (forwardOnly) return { scores, log2: { R: Number.NEGATIVE_INFINITY } };
     if (this.options.method === 'px-joint') return { scores, log2: { R: log2.R } };
     return { scores, u, log2 };
   }
@@ -102,9 +118,33 @@ class CpuProgram implements Program {
     this.native.dispose();
   }
 
+  /** One array per output, for that many samples. */
+  private outputArrays(samples: number): Float32Array[] {
+    return allocate(this.plan.outputs.map(({ value }) => samples * sizeOf(this.plan, value)));
+  }
+
   private check(): void {
     if (this.disposed) throw new PxError('ERR_STATE', 'the program is disposed; compile the plan again');
   }
+}
+
+/** @throws PxError ERR_MEMORY */
+function allocate(lengths: readonly number[]): Float32Array[] {
+  try {
+    return lengths.map((length) => new Float32Array(length));
+  } catch (cause) {
+    const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0);
+    throw new PxError(
+      'ERR_MEMORY',
+      `no memory for ${bytes} bytes of results; use a smaller micro-batch or end other programs`,
+      { cause },
+    );
+  }
+}
+
+/** One bit a weight. */
+function maskBytes(size: number): number {
+  return Math.ceil(size / 8);
 }
 
 function sizeOf(plan: Plan, value: number): number {
