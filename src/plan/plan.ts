@@ -26,7 +26,7 @@ export interface PlanValue {
   readonly name: string;
   /** Shape of one sample, batch left out; [] is one number per sample. */
   readonly shape: readonly number[];
-  /** True where a path from the input passes; false for gates (values behind a Sigmoid and the like), which exist in f only. */
+  /** True on a path from the input to an output; false for gates and what only gates use, which exist in f only. */
   readonly signal: boolean;
 }
 
@@ -231,7 +231,7 @@ export interface GroupNormStep extends StepBase {
 
 export type SumStep = AddStep | ConcatStep | TailProductStep;
 
-/** f: Σ signs[i]·inputs[i]; h, g, j: Σ. All inputs are signals, or none is. Broadcasts. */
+/** f: Σ signs[i]·inputs[i]; h, g, j: Σ. Where the output is a signal, all inputs are. Broadcasts. */
 export interface AddStep extends StepBase {
   readonly kind: 'sum';
   readonly op: 'add';
