@@ -74,6 +74,6 @@ export function refusal(op: string, domain: string, isFunction: boolean): Refusa
     };
   return {
     reason: 'this operator is not known',
-    remedy: 'see the table of operators in the documentation; replace it, or cut the model before it',
+    remedy: 'see docs/operators.md; replace it, or cut the model before it',
   };
 }
