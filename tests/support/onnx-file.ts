@@ -6,6 +6,8 @@ export interface FileSpec {
   /** Further domains and their versions. */
   readonly domains?: Readonly<Record<string, number>>;
   readonly producer?: string;
+  /** Element type of inputs and outputs; default float32. */
+  readonly valueType?: Type;
   /** Shapes by name; strings are symbolic. */
   readonly inputs: Readonly<Record<string, readonly (number | string)[]>>;
   readonly outputs: readonly string[];
@@ -67,8 +69,8 @@ export function onnxFile(spec: FileSpec): Uint8Array {
     for (const [name, tensor] of Object.entries(spec.tensors ?? {}))
       nested(graph, 5, (to) => writeTensor(to, name, tensor));
     for (const [name, dims] of Object.entries(spec.inputs))
-      nested(graph, 11, (to) => writeValue(to, name, dims));
-    for (const name of spec.outputs) nested(graph, 12, (to) => writeValue(to, name));
+      nested(graph, 11, (to) => writeValue(to, name, spec.valueType, dims));
+    for (const name of spec.outputs) nested(graph, 12, (to) => writeValue(to, name, spec.valueType));
   });
   nested(writer, 8, (opset) => varint(opset, 2, spec.opset ?? 17));
   for (const [domain, version] of Object.entries(spec.domains ?? {})) {
@@ -191,11 +193,16 @@ function bfloat16Bits(value: number): number {
   return new Uint32Array(Float32Array.of(value).buffer)[0]! >>> 16;
 }
 
-function writeValue(to: BinaryWriter, name: string, dims?: readonly (number | string)[]): void {
+function writeValue(
+  to: BinaryWriter,
+  name: string,
+  elements: Type = 'float32',
+  dims?: readonly (number | string)[],
+): void {
   text(to, 1, name);
   nested(to, 2, (type) =>
     nested(type, 1, (tensor) => {
-      varint(tensor, 1, 1);
+      varint(tensor, 1, TYPES[elements]);
       if (dims === undefined) return;
       nested(tensor, 2, (shape) => {
         for (const dim of dims)
