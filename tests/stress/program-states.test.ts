@@ -28,49 +28,58 @@ async function attempt(call: () => unknown): Promise<Code> {
   return settle((async () => call())());
 }
 
-/** Brings a program into a state; the promise of the call that is under way, where one is. */
-const STATES: Record<string, (program: Program) => Promise<{ running?: Promise<Code> }>> = {
-  fresh: async () => ({}),
-  begun: async (p) => (p.begin(), {}),
-  'begun, f alone': async (p) => (p.begin({ forwardOnly: true }), {}),
-  pushing: async (p) => (p.begin(), { running: settle(p.push(x, SAMPLES)) }),
-  pushed: async (p) => (p.begin(), await p.push(x, SAMPLES), {}),
-  'pushed, f alone': async (p) => (p.begin({ forwardOnly: true }), await p.push(x, SAMPLES), {}),
-  finishing: async (p) => (p.begin(), await p.push(x, SAMPLES), { running: settle(p.finish()) }),
-  finished: async (p) => (p.begin(), await p.push(x, SAMPLES), await p.finish(), {}),
-  aborting: async (p) => {
-    p.begin();
-    const running = settle(p.push(x, SAMPLES));
-    p.abort();
-    return { running };
+interface Busy {
+  readonly running: Promise<Code>;
+}
+const begin = (p: Program, forwardOnly = false) => p.begin({ forwardOnly });
+const push = (p: Program) => p.push(x, SAMPLES);
+async function beginAndPush(p: Program, forwardOnly = false): Promise<void> {
+  begin(p, forwardOnly);
+  await push(p);
+}
+/** Begins, pushes, and calls `meanwhile`, the push under way. */
+function busy(p: Program, meanwhile: () => void = () => {}): Busy {
+  begin(p);
+  const running = settle(push(p));
+  meanwhile();
+  return { running };
+}
+
+/** Brings a program into a state; says so where a call is under way. */
+const STATES: Record<string, (program: Program) => Promise<unknown>> = {
+  fresh: async () => {},
+  begun: async (p) => begin(p),
+  'begun, f alone': async (p) => begin(p, true),
+  pushing: async (p) => busy(p),
+  pushed: (p) => beginAndPush(p),
+  'pushed, f alone': (p) => beginAndPush(p, true),
+  finishing: async (p) => {
+    await beginAndPush(p);
+    return { running: settle(p.finish()) };
   },
+  finished: async (p) => {
+    await beginAndPush(p);
+    await p.finish();
+  },
+  aborting: async (p) => busy(p, () => p.abort()),
   aborted: async (p) => {
-    p.begin();
-    const running = settle(p.push(x, SAMPLES));
-    p.abort();
-    expect(await running).toBe('ERR_ABORTED');
-    return {};
+    expect(await busy(p, () => p.abort()).running).toBe('ERR_ABORTED');
   },
   failed: async (p) => {
-    p.begin();
-    await p.push(x, SAMPLES);
+    await beginAndPush(p);
     expect(await settle(p.push(tooLarge, SAMPLES))).toBe('ERR_NUMERIC');
-    return {};
   },
-  'pushed, then masked': async (p) => (p.begin(), await p.push(x, SAMPLES), p.setMasks(masks), {}),
-  disposed: async (p) => (p.begin(), await p.push(x, SAMPLES), p.dispose(), {}),
-  'disposed at work': async (p) => {
-    p.begin();
-    const running = settle(p.push(x, SAMPLES));
+  'pushed, then masked': async (p) => {
+    await beginAndPush(p);
+    p.setMasks(masks);
+  },
+  disposed: async (p) => {
+    await beginAndPush(p);
     p.dispose();
-    return { running };
   },
+  'disposed at work': async (p) => busy(p, () => p.dispose()),
   'disposed at work, settled': async (p) => {
-    p.begin();
-    const running = settle(p.push(x, SAMPLES));
-    p.dispose();
-    expect(await running).toBe('ERR_ABORTED');
-    return {};
+    expect(await busy(p, () => p.dispose()).running).toBe('ERR_ABORTED');
   },
 };
 
@@ -129,7 +138,7 @@ describe.each<Method>(['px', 'px-joint'])('a program of method %s', (method) => 
       reference.dispose();
     }
     const program = await compile();
-    const { running } = await STATES[state]!(program);
+    const { running } = ((await STATES[state]!(program)) ?? {}) as Partial<Busy>;
     expect(await attempt(() => METHODS[name]!(program))).toBe(works ? 'ok' : 'ERR_STATE');
     if (running) expect(outcomesOf(state, name)).toContain(await running);
 
