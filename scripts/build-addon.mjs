@@ -5,6 +5,7 @@
  *   PX_BUILD=cmake|gyp   use this build system and no other
  *
  *   --sanitize           AddressSanitizer and UBSan, into build-asan/ (CMake only)
+ *   --prebuilt           also links build/prebuilt/path_exclusion.node, for other machines (CMake only)
  *   --force              build even if nothing changed
  */
 import { spawnSync } from 'node:child_process';
@@ -16,8 +17,10 @@ import { hashOf, readStamp, root, writeStamp } from './stamp.mjs';
 
 const require = createRequire(join(root, 'package.json'));
 const sanitize = process.argv.includes('--sanitize');
+const prebuilt = process.argv.includes('--prebuilt');
 const outFolder = sanitize ? 'build-asan' : 'build';
 const addon = join(root, outFolder, 'Release', 'path_exclusion.node');
+const prebuiltAddon = join(root, outFolder, 'prebuilt', 'path_exclusion.node');
 const stampFile = `${outFolder}/px-build.json`;
 const jobs = String(availableParallelism());
 
@@ -75,9 +78,10 @@ const hasCompiler = () => [process.env.CXX, 'c++', 'g++', 'clang++'].some((name)
 
 /** Which build system to use, or an end with the list of what is missing and how to get it. */
 function chooseBuilder() {
-  const forced = process.env.PX_BUILD;
+  const forced = prebuilt ? 'cmake' : process.env.PX_BUILD;
   if (forced && !['cmake', 'gyp'].includes(forced)) fail(`PX_BUILD is "${forced}"; it must be cmake or gyp.`);
-  if (sanitize && forced === 'gyp') fail('--sanitize needs CMake; unset PX_BUILD.');
+  if ((sanitize || prebuilt) && process.env.PX_BUILD === 'gyp')
+    fail('--sanitize and --prebuilt need CMake; unset PX_BUILD.');
   const missing = [];
   if (process.platform !== 'win32' && !hasCompiler()) {
     missing.push('a C++17 compiler (Debian and Ubuntu: apt install g++; macOS: xcode-select --install)');
@@ -119,6 +123,8 @@ function buildWithCMake() {
   if (sanitize) options.push('--CDPX_SANITIZE=ON');
   runNode(cmakeJs, ['configure', ...options]);
   runNode(cmakeJs, ['build', ...options, '-p', jobs]);
+  // The same objects, linked another way.
+  if (prebuilt) runNode(cmakeJs, ['build', ...options, '-p', jobs, '-T', 'path_exclusion_prebuilt']);
 }
 
 function buildWithGyp() {
@@ -133,8 +139,13 @@ const hash = hashOf(inputs, [
   process.env.CXX ?? '',
 ]);
 const last = readStamp(stampFile);
-const wanted = process.env.PX_BUILD ?? last?.builder;
-const fresh = existsSync(addon) && last?.hash === hash && last.builder === wanted;
+const wanted = prebuilt ? 'cmake' : (process.env.PX_BUILD ?? last?.builder);
+const made = prebuilt ? [addon, prebuiltAddon] : [addon];
+const fresh =
+  made.every((path) => existsSync(path)) &&
+  last?.hash === hash &&
+  last.builder === wanted &&
+  (!prebuilt || last.prebuilt);
 if (fresh && !process.argv.includes('--force')) {
   console.log(`native addon: up to date (${last.builder})`);
 } else {
@@ -146,8 +157,10 @@ if (fresh && !process.argv.includes('--force')) {
   dropForeignFolder(builder, last);
   if (builder === 'cmake') buildWithCMake();
   else buildWithGyp();
-  if (!existsSync(addon))
-    fail(`the build ended without an error, but ${addon} is not there; remove ${outFolder}/ and try again.`);
-  writeStamp(stampFile, { hash, builder });
+  for (const path of made) {
+    if (!existsSync(path))
+      fail(`the build ended without an error, but ${path} is not there; remove ${outFolder}/ and try again.`);
+  }
+  writeStamp(stampFile, { hash, builder, prebuilt });
   console.log(`native addon: built in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }

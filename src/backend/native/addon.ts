@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { PxError } from '../../errors.js';
+import { howToBuild, locateAddon } from './locate.js';
 
 /** What native/addon/addon.cc exports. Private to this folder: callers use the Backend interface. */
 export interface NativeAddon {
@@ -37,19 +37,17 @@ export interface NativeProgram {
 
 let loaded: NativeAddon | undefined;
 
-/** Loads the addon once; ERR_BACKEND with the way out when it is not there. `PX_ADDON` names another file (a sanitized build). */
+/** Loads the addon once, from where `locateAddon` finds it; ERR_BACKEND with the way out when that fails. */
 export function loadAddon(): NativeAddon {
   if (loaded) return loaded;
-  const path =
-    process.env.PX_ADDON ??
-    fileURLToPath(new URL('../../../build/Release/path_exclusion.node', import.meta.url));
+  const path = locateAddon();
   try {
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
   } catch (cause) {
     throw new PxError(
       'ERR_BACKEND',
       `the native addon could not be loaded from ${path}: ${cause instanceof Error ? cause.message : String(cause)}. ` +
-        'Build it with `npm rebuild path-exclusion` (in a checkout: `npm run build:native`); it needs a C++17 compiler and CMake.',
+        howToBuild(),
       { cause },
     );
   }
