@@ -28,6 +28,9 @@ export const EXIT_CODES = {
 
 export type PxErrorCode = keyof typeof EXIT_CODES;
 
+/** Names in a file may be as long as the file; nobody reads further than this. */
+const MAX_MESSAGE = 2 ** 16;
+
 /**
  * The one error class. `message` names the culprit (file, node, op, opset or tensor) and what to do about it;
  * `code` is stable and machine-readable; `exitCode` is what `px` ends with.
@@ -37,7 +40,7 @@ export class PxError extends Error {
   readonly code: PxErrorCode;
 
   constructor(code: PxErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE)}…`, options);
     this.code = code;
   }
 

@@ -1,3 +1,5 @@
+import { checkAxis } from './limits.js';
+
 /**
  * A sparse matrix with non-negative entries that acts along one axis, by rows: output element o is the sum (or for windows of
  * maxima: the maximum) over entries start[o] .. start[o+1]−1 of value[e] · input[index[e]]; one entry per (row, index).
@@ -19,6 +21,7 @@ export function axisMap(
   inSize: number,
   rows: readonly (readonly (readonly [number, number])[])[],
 ): AxisMap {
+  checkAxis(Math.max(inSize, rows.length));
   const start = new Uint32Array(rows.length + 1);
   const index: number[] = [];
   const value: number[] = [];
@@ -43,6 +46,7 @@ export function axisMap(
 
 /** Output element o is input element picks[o]; −1 leaves it to the fill value. */
 export function selectMap(axis: number, inSize: number, picks: readonly number[]): AxisMap {
+  checkAxis(Math.max(inSize, picks.length));
   const start = new Uint32Array(picks.length + 1);
   const index = new Uint32Array(picks.length);
   let entries = 0;
@@ -62,6 +66,7 @@ export function selectMap(axis: number, inSize: number, picks: readonly number[]
 
 /** One output element: the sum of all, times `coefficient`. */
 export function reduceMap(axis: number, inSize: number, coefficient = 1): AxisMap {
+  checkAxis(inSize);
   return {
     axis,
     inSize,
@@ -74,6 +79,7 @@ export function reduceMap(axis: number, inSize: number, coefficient = 1): AxisMa
 
 /** One element, repeated. */
 export function repeatMap(axis: number, outSize: number): AxisMap {
+  checkAxis(outSize);
   return selectMap(axis, 1, new Array<number>(outSize).fill(0));
 }
 
@@ -111,6 +117,7 @@ export function windowMap(
   let outSize = (ceilMode ? Math.ceil(room) : Math.floor(room)) + 1;
   if ((outSize - 1) * stride >= inSize + padBegin) outSize--;
   if (!(outSize >= 1)) return undefined;
+  checkAxis(outSize * kernel);
   const rows: [number, number][][] = [];
   for (let o = 0; o < outSize; o++) {
     const real: number[] = [];

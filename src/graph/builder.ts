@@ -1,16 +1,16 @@
+import { PxError } from '../errors.js';
 import type { Graph, GraphNode, GraphValue, Origin, ValueId } from './graph.js';
+import { Budget, MAX_NODES } from './limits.js';
 
 type WithoutPlace<T> = T extends unknown ? Omit<T, 'origin' | 'output'> : never;
 /** A node before it has a place in a graph. */
 export type NodeBody = WithoutPlace<GraphNode>;
 
-/** No value of a real model comes near this many elements per sample; a file that asks for more is hostile or broken. */
-export const MAX_VALUE_SIZE = 2 ** 31;
-
 /** Collects values and nodes in execution order. */
 export class GraphBuilder {
   private readonly values: GraphValue[] = [];
   private readonly nodes: GraphNode[] = [];
+  readonly budget = new Budget();
   /** Values whose batch the file has flattened together with the sample; they must be split again before anything else. */
   readonly flattened = new Set<ValueId>();
 
@@ -25,6 +25,12 @@ export class GraphBuilder {
 
   /** Appends a node and the value it produces. */
   node(origin: Origin, body: NodeBody, name: string, shape: readonly number[]): ValueId {
+    if (this.nodes.length >= MAX_NODES) {
+      throw new PxError('ERR_UNSUPPORTED', `the model has more than ${MAX_NODES} operations`);
+    }
+    if ('axes' in body && typeof body.axes === 'object') {
+      for (const map of body.axes) this.budget.derive(map.index.length + map.outSize);
+    }
     const output = this.value(name, shape);
     this.nodes.push({ ...body, origin, output } as GraphNode);
     return output;

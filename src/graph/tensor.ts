@@ -1,4 +1,5 @@
 import { PxError } from '../errors.js';
+import { MAX_FOLDED_SIZE, MAX_RANK } from './limits.js';
 
 /** A constant: whatever does not depend on the input. Row-major; whole numbers and booleans are kept as float64. */
 export interface Tensor {
@@ -6,9 +7,6 @@ export interface Tensor {
   readonly dtype: 'float32' | 'float64' | 'int64' | 'bool';
   readonly data: Float32Array | Float64Array;
 }
-
-/** A folded constant may not have more elements than this: a few bytes of shape must not be able to fill the memory. */
-export const MAX_FOLDED_SIZE = 2 ** 26;
 
 export function sizeOf(dims: readonly number[]): number {
   let size = 1;
@@ -27,15 +25,25 @@ export function stridesOf(dims: readonly number[]): number[] {
   return strides;
 }
 
-/** A zeroed tensor for a folded result. @throws PxError ERR_UNSUPPORTED beyond MAX_FOLDED_SIZE elements */
-export function emptyTensor(dims: readonly number[], dtype: Tensor['dtype']): Tensor {
-  const size = sizeOf(dims);
-  if (!(size <= MAX_FOLDED_SIZE) || dims.some((dim) => !(dim >= 0))) {
+/**
+ * An empty tensor may not have a huge axis either: loops over the other axes would never end.
+ *
+ * @throws PxError ERR_UNSUPPORTED for a shape that is not computed
+ */
+export function checkFoldedShape(dims: readonly number[]): void {
+  const whole = dims.every((dim) => Number.isInteger(dim) && dim >= 0);
+  if (!whole || dims.length > MAX_RANK || !(sizeOf(dims.map((dim) => Math.max(dim, 1))) <= MAX_FOLDED_SIZE)) {
     throw new PxError(
       'ERR_UNSUPPORTED',
       `a constant of shape [${dims}] is not a size that is computed (at most ${MAX_FOLDED_SIZE} elements)`,
     );
   }
+}
+
+/** A zeroed tensor for a folded result. @throws PxError ERR_UNSUPPORTED beyond MAX_FOLDED_SIZE elements */
+export function emptyTensor(dims: readonly number[], dtype: Tensor['dtype']): Tensor {
+  checkFoldedShape(dims);
+  const size = sizeOf(dims);
   return { dims, dtype, data: dtype === 'float32' ? new Float32Array(size) : new Float64Array(size) };
 }
 

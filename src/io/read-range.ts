@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { PxError } from '../errors.js';
+import { allocateBytes } from './open-file.js';
 import { ioError } from './os-error.js';
 
 /** A single read(2) takes less than 2 GiB. */
@@ -15,7 +16,7 @@ export async function readRange(
   position: number,
   length: number,
 ): Promise<Uint8Array> {
-  const bytes = new Uint8Array(new ArrayBuffer(length));
+  const bytes = allocateBytes(length, path);
   for (let done = 0; done < length; ) {
     let bytesRead: number;
     try {

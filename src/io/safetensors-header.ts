@@ -6,8 +6,8 @@ import { PxError } from '../errors.js';
 import type { Dtype } from './dtype.js';
 import { elementSize, isDtype } from './dtype.js';
 
-/** The reference implementation's own limit; a header of this size describes a million tensors. */
-export const MAX_HEADER_BYTES = 100_000_000;
+/** A header of this size describes more than a hundred thousand tensors; parsed, the worst of them takes fifty times the memory. */
+export const MAX_HEADER_BYTES = 2 ** 24;
 
 export interface TensorInfo {
   readonly dtype: Dtype;

@@ -1,11 +1,11 @@
 /** safetensors files: opened lazily (any size), decoded from memory, and written atomically as a stream. */
 
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { PxError } from '../errors.js';
 import { writeAtomic } from './atomic.js';
 import type { Dtype, TypedArray } from './dtype.js';
 import { elementSize, holds, toFloat32, viewBytes } from './dtype.js';
+import { openRegularFile } from './open-file.js';
 import { ioError } from './os-error.js';
 import { readRange } from './read-range.js';
 import type { Header, TensorInfo } from './safetensors-header.js';
@@ -42,8 +42,8 @@ export interface SafetensorsFile {
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path, 'r');
-    const { size } = await handle.stat();
+    let size: number;
+    ({ handle, size } = await openRegularFile(path));
     const first8 = await readRange(handle, path, 0, Math.min(8, size));
     const length = headerLength(first8, size, path);
     return new OpenFile(path, handle, parseHeader(await readRange(handle, path, 8, length), size, path));

@@ -95,7 +95,10 @@ export class Constants {
     const found = view();
     const record = this.model.tensors.get(weight.tensor);
     if (found === undefined || record === undefined) return undefined;
-    const read = () => readTensor(this.model, record);
+    const read = () => {
+      ctx.derive(record.size);
+      return readTensor(this.model, record);
+    };
     return viewConstant(constant, found, `${ctx.node.opType} "${ctx.node.name}"`, read);
   }
 }

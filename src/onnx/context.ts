@@ -1,7 +1,7 @@
 import type { GraphBuilder, NodeBody } from '../graph/builder.js';
-import { MAX_VALUE_SIZE } from '../graph/builder.js';
 import type { Arg, Origin, ValueId, WeightRef } from '../graph/graph.js';
 import { isValue } from '../graph/graph.js';
+import { MAX_LIST, MAX_RANK, MAX_VALUE_SIZE } from '../graph/limits.js';
 import { gatherStrided, sizeOf, stridesOf, type Tensor } from '../graph/tensor.js';
 import { NodeProblem } from './problem.js';
 import type { Attribute, OnnxNode, TensorRecord } from './proto.js';
@@ -115,13 +115,24 @@ export class NodeContext {
   tensor(i: number, what: string): Tensor {
     const constant = this.constant(i, what);
     if (constant.weight !== undefined) this.noteUse(constant.weight.tensor);
-    return constant.tensor();
+    const tensor = constant.tensor();
+    this.builder.budget.look(tensor.data.length);
+    return tensor;
+  }
+
+  /** Counts elements that are about to be computed. @throws PxError ERR_UNSUPPORTED when the model has used up what it may */
+  derive(elements: number): void {
+    this.builder.budget.derive(elements);
   }
 
   /** A constant input as a prunable weight. */
   weight(i: number): WeightRef {
     const constant = this.constant(i, 'its weight');
-    if (constant.weight !== undefined) return constant.weight;
+    if (constant.weight !== undefined) {
+      if (sizeOf(constant.dims) === 0)
+        return this.malformed(`its weight has shape [${constant.dims}], no elements`);
+      return constant.weight;
+    }
     throw computedWeight(constant);
   }
 
@@ -131,12 +142,18 @@ export class NodeContext {
 
   /** A list of whole numbers from a constant input; undefined when left out. */
   intsInput(i: number, what: string): number[] | undefined {
-    return this.has(i) ? Array.from(this.tensor(i, what).data) : undefined;
+    if (!this.has(i)) return undefined;
+    const { data } = this.tensor(i, what);
+    if (data.length > MAX_LIST) return this.malformed(`${what}: a list of ${data.length} numbers`);
+    const list = Array.from(data);
+    if (!list.every(Number.isInteger)) return this.malformed(`${what} [${list}] are no whole numbers`);
+    return list;
   }
 
   /** One float per channel (broadcasting one element), as norms want it. */
   channels(i: number, what: string, count: number): Float32Array {
     const { data } = this.tensor(i, what);
+    this.derive(count);
     if (data.length === 1 && count !== 1) return new Float32Array(count).fill(data[0] as number);
     if (data.length !== count)
       return this.malformed(`${what} has ${data.length} elements for ${count} channels`);
@@ -159,8 +176,8 @@ export class NodeContext {
 
   /** The full rank of the data inputs, batch included: that of the widest value. */
   dataRank(): number {
-    const ranks = this.inputs.map((input) => (input?.kind === 'value' ? input.value.shape.length + 1 : 0));
-    return Math.max(...ranks);
+    const rank = (input: Input | undefined) => (input?.kind === 'value' ? input.value.shape.length + 1 : 0);
+    return this.inputs.reduce((most, input) => Math.max(most, rank(input)), 0);
   }
 
   /** Drops a constant's batch axis: it must be 1 there, or repeat itself over a baked batch. */
@@ -207,7 +224,10 @@ export class NodeContext {
   }
 
   ints(name: string): readonly number[] | undefined {
-    return this.attribute(name)?.ints;
+    const list = this.attribute(name)?.ints;
+    if (list !== undefined && list.length > MAX_LIST)
+      return this.malformed(`${name}: a list of ${list.length} numbers`);
+    return list;
   }
 
   /** `count` whole numbers of an attribute, or `otherwise` for each. */
@@ -246,8 +266,12 @@ export class NodeContext {
   /** Adds a graph node; the value is named after the ONNX output `output`, with a suffix for helper steps. */
   emit(body: NodeBody, shape: readonly number[], suffix = '', output = 0): ValueId {
     const size = sizeOf(shape);
-    if (!(size <= MAX_VALUE_SIZE) || size === 0)
+    if (!(size <= MAX_VALUE_SIZE) || size === 0 || shape.length > MAX_RANK)
       this.refuse(`its result of shape [${shape}] per sample is not a size that can be computed`);
+    if (body.kind === 'map' || body.kind === 'max') {
+      const axes = new Set(body.axes.map((map) => map.axis));
+      if (axes.size !== body.axes.length) this.malformed('it names an axis twice');
+    }
     const name = (this.node.outputs[output] || this.node.name) + suffix;
     return this.builder.node(this.origin, body, name, shape);
   }

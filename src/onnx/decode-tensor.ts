@@ -1,4 +1,6 @@
 import { PxError } from '../errors.js';
+import { MAX_FOLDED_SIZE, MAX_RANK } from '../graph/limits.js';
+import { sizeOf } from '../graph/tensor.js';
 import { dataType } from './data-types.js';
 import type { ByteRange, InlinePayload, Payload, TensorRecord } from './proto.js';
 import { type Message, stringPair, WireType } from './wire.js';
@@ -101,12 +103,15 @@ export function decodeTensor(message: Message, bytes: Uint8Array, fallbackName: 
 }
 
 function elementCount(dims: readonly number[], fail: (why: string) => PxError): number {
+  if (dims.length > MAX_RANK) throw fail(`it has ${dims.length} axes, more than ${MAX_RANK}`);
   let size = 1;
   for (const dim of dims) {
     if (!(dim >= 0)) throw fail(`shape [${dims}] has a negative dimension`);
     size *= dim;
   }
-  if (!Number.isSafeInteger(size)) throw fail(`shape [${dims}] overflows`);
+  // An empty tensor with a huge axis holds nothing and would still be walked along that axis.
+  const empty = size === 0 && !(sizeOf(dims.map((dim) => Math.max(dim, 1))) <= MAX_FOLDED_SIZE);
+  if (!Number.isSafeInteger(size) || empty) throw fail(`shape [${dims}] overflows`);
   return size;
 }
 
@@ -128,11 +133,16 @@ function externalPayload(
 ): Payload {
   const location = place.get('location');
   if (!location) throw fail('its data is external, but no location is given');
-  const offset = Number(place.get('offset') ?? 0);
-  const length = Number(place.get('length') ?? expected);
+  const offset = wholeNumber(place.get('offset') ?? '0');
+  const length = wholeNumber(place.get('length') ?? String(expected));
   if (!Number.isSafeInteger(offset) || offset < 0)
     throw fail(`bad offset "${place.get('offset')}" of external data`);
   if (length !== expected)
     throw fail(`external data has ${place.get('length')} bytes where its shape of ${type} needs ${expected}`);
   return { kind: 'external', location, offset, length };
+}
+
+/** Decimal digits alone: Number() would also take "", "0x10" and "1e9". */
+function wholeNumber(text: string): number {
+  return /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
 }

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { PxError } from '../errors.js';
+import { allocateBytes } from '../io/open-file.js';
 import type { ExternalPayload, OnnxModel } from './proto.js';
 
 /**
@@ -63,7 +64,7 @@ export function externalPath(
 /** Reads a tensor's external bytes at once; for the small constants the importer needs while it walks the graph. */
 export function readExternalSync(model: OnnxModel, tensor: string, payload: ExternalPayload): Uint8Array {
   const file = externalPath(model, tensor, payload);
-  const out = new Uint8Array(payload.length);
+  const out = allocateBytes(payload.length, `${file}: tensor "${tensor}"`);
   const handle = openSync(file, 'r');
   try {
     for (let done = 0; done < out.length; ) {
@@ -84,7 +85,7 @@ export async function readExternal(
   payload: ExternalPayload,
 ): Promise<Uint8Array> {
   const file = externalPath(model, tensor, payload);
-  const out = new Uint8Array(payload.length);
+  const out = allocateBytes(payload.length, `${file}: tensor "${tensor}"`);
   const handle: FileHandle = await open(file, 'r');
   try {
     for (let done = 0; done < out.length; ) {

@@ -297,7 +297,7 @@ class Importer {
       const index = this.producers.get(name);
       if (index === undefined || seen.has(index)) continue;
       seen.add(index);
-      stack.push(...(this.model.graph.nodes[index] as OnnxNode).inputs);
+      for (const input of (this.model.graph.nodes[index] as OnnxNode).inputs) stack.push(input);
     }
     return seen;
   }

@@ -1,4 +1,6 @@
 import { PxError } from '../errors.js';
+import { MAX_RANK, MAX_VALUE_SIZE } from '../graph/limits.js';
+import { sizeOf } from '../graph/tensor.js';
 import type { OnnxModel, ValueInfo } from './proto.js';
 import { NEWEST_OPSET, OLDEST_OPSET } from './registry.js';
 
@@ -69,7 +71,8 @@ export function sampleShape(
       inputShape?.[i] ?? (typeof dim === 'number' ? dim : (size?.[size.length === 1 ? 0 : next++] ?? 0));
     if (typeof dim === 'number' && given !== dim)
       throw new PxError('ERR_OPTION', `${of} has shape ${written}; [${inputShape}] does not fit it`);
-    if (!Number.isInteger(given) || given < 1 || given > 2 ** 31) {
+    if (typeof dim === 'number' && !(dim >= 1)) throw new PxError('ERR_FILE', `${of} has shape ${written}`);
+    if (!Number.isInteger(given) || given < 1 || given > MAX_VALUE_SIZE) {
       throw new PxError(
         'ERR_OPTION',
         `${of} has shape ${written}: give the size of its open dimensions (--size 224, or --size 224x320)`,
@@ -77,6 +80,12 @@ export function sampleShape(
     }
     return given;
   });
+  if (shape.length >= MAX_RANK || !(sizeOf(shape) <= MAX_VALUE_SIZE)) {
+    throw new PxError(
+      'ERR_UNSUPPORTED',
+      `${of} has shape ${written}: one sample of [${shape}] is not a size that can be computed`,
+    );
+  }
   return { shape, ...(baked === undefined ? {} : { baked }) };
 }
 

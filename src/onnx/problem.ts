@@ -28,15 +28,20 @@ export function describeProblem(problem: Problem): string {
   return `${op} "${problem.node}" (opset ${problem.opset}): ${problem.reason}${remedy}`;
 }
 
+/** A message is for reading; px inspect lists all. */
+const MAX_LISTED = 200;
+
 /** One error for all problems: ERR_FILE when the file contradicts itself, else ERR_UNSUPPORTED. */
 export function problemsError(where: string, problems: readonly Problem[]): PxError {
   const code = problems.some((problem) => problem.code === 'ERR_FILE')
     ? 'ERR_FILE'
     : (problems[0] as Problem).code;
-  const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
+  const shown = problems.slice(0, MAX_LISTED);
+  const lines = shown.map((problem) => `  ${describeProblem(problem)}`);
   const count =
     problems.length === 1
       ? 'a node that cannot be treated'
       : `${problems.length} nodes that cannot be treated`;
+  if (problems.length > shown.length) lines.push(`  and ${problems.length - shown.length} more`);
   return new PxError(code, `${where} has ${count}:\n${lines.join('\n')}`);
 }

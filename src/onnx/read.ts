@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { PxError } from '../errors.js';
+import { allocateBytes, openRegularFile } from '../io/open-file.js';
 import { decodeModel } from './decode.js';
 import { externalPath } from './external.js';
 import type { OnnxModel } from './proto.js';
@@ -30,18 +30,16 @@ export async function readModel(source: string | Uint8Array): Promise<{ model: O
 
 async function readFile(file: string): Promise<{ bytes: Uint8Array; digest: string }> {
   try {
-    const handle = await open(file, 'r');
+    const { handle, size } = await openRegularFile(file);
     try {
-      const stat = await handle.stat();
-      if (!stat.isFile()) throw new PxError('ERR_FILE', `${file} is not a file`);
-      if (stat.size === 0) throw new PxError('ERR_FILE', `${file} is empty`);
-      if (stat.size > MAX_FILE_BYTES) {
+      if (size === 0) throw new PxError('ERR_FILE', `${file} is empty`);
+      if (size > MAX_FILE_BYTES) {
         throw new PxError(
           'ERR_FILE',
-          `${file} has ${stat.size} bytes; an ONNX file ends at 2 GiB and keeps larger weights in external data`,
+          `${file} has ${size} bytes; an ONNX file ends at 2 GiB and keeps larger weights in external data`,
         );
       }
-      const bytes = new Uint8Array(stat.size);
+      const bytes = allocateBytes(size, file);
       const hash = createHash('sha256');
       for (let done = 0; done < bytes.length; ) {
         const { bytesRead } = await handle.read(

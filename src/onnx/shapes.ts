@@ -1,3 +1,4 @@
+import { checkAxis } from '../graph/limits.js';
 import { sizeOf } from '../graph/tensor.js';
 import type { NodeContext } from './context.js';
 
@@ -70,12 +71,14 @@ export function sliceRanges(ctx: NodeContext, dims: readonly number[]): SliceRan
     const size = dims[axis] ?? ctx.malformed(`axis ${given} of an array with ${dims.length} axes`);
     const step = steps[i] as number;
     if (step === 0) ctx.malformed('a step of 0');
+    if (ranges.some((range) => range.axis === axis)) ctx.malformed(`it names axis ${given} twice`);
     const clamp = (at: number, low: number, high: number) =>
       Math.min(Math.max(at < 0 ? at + size : at, low), high);
     const start = step > 0 ? clamp(starts[i] as number, 0, size) : clamp(starts[i] as number, 0, size - 1);
     const end = step > 0 ? clamp(ends[i] as number, 0, size) : clamp(ends[i] as number, -1, size - 1);
     const count = Math.max(Math.ceil((end - start) / step), 0);
     if (count === size && step === 1) return;
+    checkAxis(count);
     ranges.push({ axis, picks: Array.from({ length: count }, (_, k) => start + k * step) });
   });
   return ranges;
@@ -84,7 +87,8 @@ export function sliceRanges(ctx: NodeContext, dims: readonly number[]): SliceRan
 /** Sizes of a Split's outputs (old attribute, new input, num_outputs, or equal parts). */
 export function splitSizes(ctx: NodeContext, size: number): readonly number[] {
   const count = ctx.int('num_outputs', ctx.node.outputs.length);
-  if (!(count >= 1 && count <= size)) ctx.malformed(`${size} elements in ${count} parts`);
+  if (!(count >= 1 && count <= size && count <= ctx.node.outputs.length))
+    ctx.malformed(`${size} elements in ${count} parts`);
   const part = Math.ceil(size / count);
   const equal = Array.from({ length: count }, (_, i) => (i < count - 1 ? part : size - part * (count - 1)));
   const sizes = ctx.ints('split') ?? ctx.intsInput(1, 'the split') ?? equal;

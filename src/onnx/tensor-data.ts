@@ -4,6 +4,9 @@ import { dataType, isFloatType } from './data-types.js';
 import { readExternal, readExternalSync } from './external.js';
 import type { InlinePayload, OnnxModel, TensorRecord } from './proto.js';
 
+/** Elements of a constant in another file, which may be larger than anything the model file could hold; weights may have more. */
+const MAX_CONSTANT = 2 ** 26;
+
 /**
  * The values of a tensor: float32, float16 and bfloat16 as float32, float64 as float64, whole numbers and booleans as float64
  * (exact up to 2^53).
@@ -13,6 +16,12 @@ import type { InlinePayload, OnnxModel, TensorRecord } from './proto.js';
  */
 export function readTensor(model: OnnxModel, record: TensorRecord): Tensor {
   const { payload } = record;
+  if (payload.kind === 'external' && record.size > MAX_CONSTANT) {
+    throw new PxError(
+      'ERR_UNSUPPORTED',
+      `tensor "${record.name}" has ${record.size} elements, too many for a constant (${MAX_CONSTANT})`,
+    );
+  }
   const source =
     payload.kind === 'external'
       ? { kind: 'raw' as const, ...whole(readExternalSync(model, record.name, payload)) }

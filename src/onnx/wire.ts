@@ -3,6 +3,9 @@ import type { ByteRange } from './proto.js';
 
 export { WireType };
 
+/** Numbers in one list of an attribute or a shape; long lists of numbers are tensors. */
+const MAX_NUMBERS = 2 ** 20;
+
 /** A protobuf message inside the model file: a reader, and where in the file its first byte lies. */
 export class Message {
   private readonly reader: BinaryReader;
@@ -61,12 +64,17 @@ export class Message {
   /** Appends one int64, or a packed run of them. */
   ints(wire: WireType, into: number[]): void {
     if (wire !== WireType.LengthDelimited) {
-      into.push(this.int());
+      this.append(into);
       return;
     }
     const end = this.reader.uint32() + this.reader.pos;
-    while (this.reader.pos < end) into.push(this.int());
+    while (this.reader.pos < end) this.append(into);
     if (this.reader.pos !== end) throw new RangeError('a packed list runs past its end');
+  }
+
+  private append(into: number[]): void {
+    if (into.length >= MAX_NUMBERS) throw new RangeError(`a list of more than ${MAX_NUMBERS} numbers`);
+    into.push(this.int());
   }
 }
 

@@ -10,7 +10,20 @@ interface Edit {
 }
 
 const edit: fc.Arbitrary<Edit> = fc.record({
-  kind: fc.constantFrom('set', 'set', 'set', 'flip', 'flip', 'flip', 'flip', 'remove', 'insert', 'repeat', 'cut', 'number'),
+  kind: fc.constantFrom(
+    'set',
+    'set',
+    'set',
+    'flip',
+    'flip',
+    'flip',
+    'flip',
+    'remove',
+    'insert',
+    'repeat',
+    'cut',
+    'number',
+  ),
   place: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
   value: fc.integer({ min: 0, max: 255 }),
   length: fc.integer({ min: 1, max: 40 }),

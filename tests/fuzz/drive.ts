@@ -25,7 +25,11 @@ export interface DriveOptions {
  * Generates `inputs` inputs from a seed and reads each. Throws what fast-check found: the seed, and the smallest input at which the
  * reader threw something other than a PxError with one of its codes, or took too long.
  */
-export async function drive(reader: Reader, { seed, inputs, onInput }: DriveOptions, tally: Tally): Promise<void> {
+export async function drive(
+  reader: Reader,
+  { seed, inputs, onInput }: DriveOptions,
+  tally: Tally,
+): Promise<void> {
   await fc.assert(
     fc.asyncProperty(reader.input, async (bytes) => {
       onInput?.(bytes);
@@ -34,7 +38,8 @@ export async function drive(reader: Reader, { seed, inputs, onInput }: DriveOpti
       const ms = performance.now() - start;
       tally.outcomes.set(outcome, (tally.outcomes.get(outcome) ?? 0) + 1);
       tally.slowestMs = Math.max(tally.slowestMs, ms);
-      if (ms > MAX_MILLISECONDS) throw new Error(`${reader.name}: one input of ${bytes.length} bytes took ${Math.round(ms)} ms`);
+      if (ms > MAX_MILLISECONDS)
+        throw new Error(`${reader.name}: one input of ${bytes.length} bytes took ${Math.round(ms)} ms`);
     }),
     { seed, numRuns: inputs, endOnFailure: false },
   );
@@ -46,8 +51,12 @@ async function outcomeOf(reader: Reader, bytes: Uint8Array): Promise<string> {
     return 'read';
   } catch (error) {
     if (!(error instanceof PxError)) throw error;
-    if (!reader.codes.includes(error.code)) throw new Error(`${reader.name}: ${error.code} is not expected here: ${error.message}`, { cause: error });
-    if (error.message.length > MAX_MESSAGE) throw new Error(`${reader.name}: a message of ${error.message.length} characters`);
+    if (!reader.codes.includes(error.code))
+      throw new Error(`${reader.name}: ${error.code} is not expected here: ${error.message}`, {
+        cause: error,
+      });
+    if (error.message.length > MAX_MESSAGE)
+      throw new Error(`${reader.name}: a message of ${error.message.length} characters`);
     return error.code;
   }
 }

@@ -7,16 +7,49 @@ export const hostileInt: fc.Arbitrary<number> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.constantFrom<number[]>(
-      2 ** 16, 2 ** 26, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53, 2 ** 62, -(2 ** 62), -(2 ** 31), -(2 ** 40),
-      1_000_003, 255, 256, 1000, 4096,
+      2 ** 16,
+      2 ** 26,
+      2 ** 31 - 1,
+      2 ** 31,
+      2 ** 32,
+      2 ** 32 + 1,
+      2 ** 40,
+      2 ** 53,
+      2 ** 62,
+      -(2 ** 62),
+      -(2 ** 31),
+      -(2 ** 40),
+      1_000_003,
+      255,
+      256,
+      1000,
+      4096,
     ),
   },
 );
 
 /** Names that a terminal, a page, a path or an object would act on. */
 export const HOSTILE_NAMES: readonly string[] = [
-  '', '\u001b[2J\u001b]0;owned\u0007', '<img src=x onerror=alert(1)>', 'a\0b', 'line\nbreak', '\u202egnp.exe', '\ud800',
-  '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'x'.repeat(5000), '../up', '/etc/passwd', 'x', 'y', 'w', 'NaN', '-1', '1e99',
+  '',
+  '\u001b[2J\u001b]0;owned\u0007',
+  '<img src=x onerror=alert(1)>',
+  'a\0b',
+  'line\nbreak',
+  '\u202egnp.exe',
+  '\ud800',
+  '__proto__',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  'x'.repeat(5000),
+  '../up',
+  '/etc/passwd',
+  'x',
+  'y',
+  'w',
+  'NaN',
+  '-1',
+  '1e99',
 ];
 
 export const hostileName: fc.Arbitrary<string> = fc.oneof(

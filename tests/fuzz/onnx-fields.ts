@@ -30,7 +30,21 @@ interface Edit {
 }
 
 const edit: fc.Arbitrary<Edit> = fc.record({
-  kind: fc.constantFrom('drop', 'double', 'swap', 'number', 'number', 'number', 'name', 'name', 'cut', 'retag', 'graft', 'nest', 'many'),
+  kind: fc.constantFrom(
+    'drop',
+    'double',
+    'swap',
+    'number',
+    'number',
+    'number',
+    'name',
+    'name',
+    'cut',
+    'retag',
+    'graft',
+    'nest',
+    'many',
+  ),
   at: fc.nat(1 << 20),
   other: fc.nat(1 << 20),
   int: hostileInt,
@@ -39,11 +53,13 @@ const edit: fc.Arbitrary<Edit> = fc.record({
 
 /** One of the valid models with one to five fields changed. */
 export function damagedFields(valid: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
-  return fc.tuple(fc.nat(valid.length - 1), fc.array(edit, { minLength: 1, maxLength: 5 })).map(([which, edits]) => {
-    const model = parse(valid[which]!, MODEL);
-    for (const one of edits) apply(model, one);
-    return encode(model);
-  });
+  return fc
+    .tuple(fc.nat(valid.length - 1), fc.array(edit, { minLength: 1, maxLength: 5 }))
+    .map(([which, edits]) => {
+      const model = parse(valid[which]!, MODEL);
+      for (const one of edits) apply(model, one);
+      return encode(model);
+    });
 }
 
 function parse(bytes: Uint8Array, schema: Schema): Field[] {
@@ -111,7 +127,8 @@ function apply(model: Field[], { kind, at, other, int, name }: Edit): void {
       if (field.wire === WireType.LengthDelimited) field.value = new TextEncoder().encode(name);
       return;
     case 'cut':
-      if (field.value instanceof Uint8Array) field.value = field.value.slice(0, other % (field.value.length + 1));
+      if (field.value instanceof Uint8Array)
+        field.value = field.value.slice(0, other % (field.value.length + 1));
       return;
     case 'retag':
       field.number = 1 + (other % 30);
@@ -123,7 +140,8 @@ function apply(model: Field[], { kind, at, other, int, name }: Edit): void {
     }
     case 'nest':
       // The model's graph inside an attribute of one of its own nodes, several times over.
-      if (Array.isArray(field.value)) field.value.push({ number: 6, wire: WireType.LengthDelimited, value: deep(other % 60) });
+      if (Array.isArray(field.value))
+        field.value.push({ number: 6, wire: WireType.LengthDelimited, value: deep(other % 60) });
       return;
     case 'many':
       for (let i = 0; i < other % 200; i++) list.splice(index, 0, field);
@@ -133,6 +151,7 @@ function apply(model: Field[], { kind, at, other, int, name }: Edit): void {
 
 function deep(levels: number): Uint8Array {
   let bytes: Uint8Array = new Uint8Array(0);
-  for (let i = 0; i < levels; i++) bytes = encode([{ number: i % 2 === 0 ? 1 : 5, wire: WireType.LengthDelimited, value: bytes }]);
+  for (let i = 0; i < levels; i++)
+    bytes = encode([{ number: i % 2 === 0 ? 1 : 5, wire: WireType.LengthDelimited, value: bytes }]);
   return bytes;
 }

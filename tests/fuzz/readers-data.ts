@@ -13,7 +13,8 @@ const TARGET = { shape: [3, 8, 8] };
 async function walk(path: string): Promise<void> {
   const data = await openDataset([path], TARGET, { cacheBytes: 0 });
   try {
-    for await (const x of data.batches([data.length])) if (!x.every(Number.isFinite)) throw new Error('a value that is not finite');
+    for await (const x of data.batches([data.length]))
+      if (!x.every(Number.isFinite)) throw new Error('a value that is not finite');
   } finally {
     await data.close();
   }
@@ -34,7 +35,7 @@ export async function dataReaders(scratch: string): Promise<Reader[]> {
         await walk(bin);
       },
       codes,
-      weight: 4,
+      weight: 3,
     },
     {
       name: 'images',
@@ -44,7 +45,7 @@ export async function dataReaders(scratch: string): Promise<Reader[]> {
         await walk(image);
       },
       codes,
-      weight: 2,
+      weight: 1.5,
     },
     {
       name: 'image folders',
@@ -56,7 +57,7 @@ export async function dataReaders(scratch: string): Promise<Reader[]> {
         await walk(folder);
       },
       codes: [...codes, 'ERR_IO'],
-      weight: 1,
+      weight: 0.5,
     },
   ];
 }
@@ -68,7 +69,10 @@ function cifarFiles(): Uint8Array[] {
 
 /** Right in size, arbitrary in labels. */
 const cifarLike: fc.Arbitrary<Uint8Array> = fc
-  .tuple(fc.constantFrom(3073, 3074, 3073 * 2, 3074 * 3, 3073 * 3074, 0, 1, 3072), fc.array(fc.nat(255), { maxLength: 8 }))
+  .tuple(
+    fc.constantFrom(3073, 3074, 3073 * 2, 3074 * 3, 3073 * 3074, 0, 1, 3072),
+    fc.array(fc.nat(255), { maxLength: 8 }),
+  )
   .map(([size, starts]) => {
     const bytes = new Uint8Array(Math.min(size, 30_000));
     bytes.set(starts.slice(0, bytes.length));
@@ -77,7 +81,10 @@ const cifarLike: fc.Arbitrary<Uint8Array> = fc
 
 /** One of each kind, and bombs: headers that claim far more pixels than there are. */
 async function smallImages(): Promise<Uint8Array[]> {
-  const raw = () => sharp(Buffer.from(Array.from({ length: 12 * 9 * 3 }, (_, i) => (i * 37) % 256)), { raw: { width: 12, height: 9, channels: 3 } });
+  const raw = () =>
+    sharp(Buffer.from(Array.from({ length: 12 * 9 * 3 }, (_, i) => (i * 37) % 256)), {
+      raw: { width: 12, height: 9, channels: 3 },
+    });
   const files = [
     await raw().jpeg().toBuffer(),
     await raw().jpeg({ progressive: true }).toBuffer(),
@@ -90,7 +97,9 @@ async function smallImages(): Promise<Uint8Array[]> {
     await raw().ensureAlpha(0.5).png().toBuffer(),
     await raw().gif().toBuffer(),
     await raw().tiff().toBuffer(),
-    Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="60000" height="60000"><image href="/etc/passwd"/></svg>'),
+    Buffer.from(
+      '<svg xmlns="http://www.w3.org/2000/svg" width="60000" height="60000"><image href="/etc/passwd"/></svg>',
+    ),
   ];
   const bomb = Uint8Array.from(files[2]!);
   new DataView(bomb.buffer).setUint32(16, 60_000);
@@ -106,8 +115,34 @@ interface Entry {
 
 const folderList: fc.Arbitrary<Entry[]> = fc.array(
   fc.record({
-    name: fc.constantFrom('a.png', 'cat/1.jpg', 'cat/2.png', 'dog/\u001b[31m.png', 'line\nbreak.jpg', 'x.PNG', '.hidden.png', ' .png', 'a/b/c/d.webp', '<b>.png', 'cat', '\u202egnp.png', 'ünï/ü.png'),
-    kind: fc.constantFrom('image', 'image', 'image', 'image', 'empty', 'text', 'folder', 'loop', 'dangling', 'self', 'device'),
+    name: fc.constantFrom(
+      'a.png',
+      'cat/1.jpg',
+      'cat/2.png',
+      'dog/\u001b[31m.png',
+      'line\nbreak.jpg',
+      'x.PNG',
+      '.hidden.png',
+      ' .png',
+      'a/b/c/d.webp',
+      '<b>.png',
+      'cat',
+      '\u202egnp.png',
+      'ünï/ü.png',
+    ),
+    kind: fc.constantFrom(
+      'image',
+      'image',
+      'image',
+      'image',
+      'empty',
+      'text',
+      'folder',
+      'loop',
+      'dangling',
+      'self',
+      'device',
+    ),
     which: fc.nat(20),
   }),
   { maxLength: 5 },
@@ -122,7 +157,11 @@ function makeFolder(root: string, entries: readonly Entry[], images: readonly Ui
       else if (kind === 'empty') writeFileSync(path, '');
       else if (kind === 'text') writeFileSync(path, 'no image');
       else if (kind === 'folder') mkdirSync(path, { recursive: true });
-      else symlinkSync(kind === 'loop' ? '.' : kind === 'self' ? path : kind === 'device' ? '/dev/zero' : 'nowhere', path);
+      else
+        symlinkSync(
+          kind === 'loop' ? '.' : kind === 'self' ? path : kind === 'device' ? '/dev/zero' : 'nowhere',
+          path,
+        );
     } catch (error) {
       if (error instanceof PxError) throw error; // two entries of one name: the first stays
     }

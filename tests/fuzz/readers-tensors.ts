@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { openNpy } from '../../src/io/data/npy.js';
+import { openNpy, parseNpyHeader } from '../../src/io/data/npy.js';
 import { openSafetensorsSource } from '../../src/io/data/safetensors-source.js';
 import type { Source } from '../../src/io/data/types.js';
+import { elementSize } from '../../src/io/dtype.js';
 import { decodeSafetensors, encodeSafetensors, readSafetensors } from '../../src/io/safetensors.js';
 import { damaged, joined } from './bytes.js';
 import { hostileInt, hostileName } from './hostile-values.js';
@@ -28,19 +29,46 @@ const hostileHeader: fc.Arbitrary<Uint8Array> = fc
       fc.tuple(
         fc.oneof(fc.constantFrom('x', 'y', '__metadata__'), hostileName),
         fc.record({
-          dtype: fc.constantFrom('F32', 'F16', 'BF16', 'I64', 'U8', 'BOOL', 'F64', 'F8_E4M3', 'constructor', ''),
-          shape: fc.oneof(fc.array(size, { maxLength: 4 }), fc.constantFrom<unknown[]>('x', null, [1.5], ['1'], {})),
-          data_offsets: fc.oneof(fc.tuple(size, size), fc.constant([0, 96]), fc.array(size, { maxLength: 3 })),
+          dtype: fc.constantFrom(
+            'F32',
+            'F16',
+            'BF16',
+            'I64',
+            'U8',
+            'BOOL',
+            'F64',
+            'F8_E4M3',
+            'constructor',
+            '',
+          ),
+          shape: fc.oneof(
+            fc.array(size, { maxLength: 4 }),
+            fc.constantFrom<unknown[]>('x', null, [1.5], ['1'], {}),
+          ),
+          data_offsets: fc.oneof(
+            fc.tuple(size, size),
+            fc.constant([0, 96]),
+            fc.array(size, { maxLength: 3 }),
+          ),
         }),
       ),
       { maxLength: 4 },
     ),
-    text: fc.option(fc.oneof(fc.constantFrom('{', '[]', 'null', '{"a":{"a":{"a":', '[['.repeat(3000), '{"x":1}'), fc.json()), { nil: undefined, freq: 5 }),
+    text: fc.option(
+      fc.oneof(
+        fc.constantFrom('{', '[]', 'null', '{"a":{"a":{"a":', '[['.repeat(3000), '{"x":1}'),
+        fc.json(),
+      ),
+      { nil: undefined, freq: 5 },
+    ),
     length: fc.option(size, { nil: undefined, freq: 8 }),
     data: fc.nat(120),
   })
   .map(({ entries, text, length, data }) => {
-    const json = new TextEncoder().encode(text ?? `{${entries.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`).join(',')}}`);
+    const json = new TextEncoder().encode(
+      text ??
+        `{${entries.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`).join(',')}}`,
+    );
     const prefix = new Uint8Array(8);
     new DataView(prefix.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(length ?? json.length)), true);
     return joined(prefix, json, new Uint8Array(data));
@@ -64,9 +92,21 @@ const VALID_NPY = [
 
 const hostileNpy: fc.Arbitrary<Uint8Array> = fc
   .record({
-    descr: fc.constantFrom('<f4', '<f8', '>f4', '|u1', '|O', '<U9', '|b1', 'constructor', "<f4', 'shape': (1,)"),
+    descr: fc.constantFrom(
+      '<f4',
+      '<f8',
+      '>f4',
+      '|u1',
+      '|O',
+      '<U9',
+      '|b1',
+      'constructor',
+      "<f4', 'shape': (1,)",
+    ),
     order: fc.constantFrom('False', 'True', 'false', '0'),
-    shape: fc.array(fc.oneof(size, fc.constantFrom('0x10', '1e9', '9'.repeat(400), ' 2 ', '')), { maxLength: 5 }),
+    shape: fc.array(fc.oneof(size, fc.constantFrom('0x10', '1e9', '9'.repeat(400), ' 2 ', '')), {
+      maxLength: 5,
+    }),
     filler: fc.constantFrom('', ' '.repeat(60_000), '(1,'.repeat(2000), '1,'.repeat(20_000)),
     version: fc.constantFrom(1, 2, 3, 0, 9),
     length: fc.option(size, { nil: undefined, freq: 8 }),
@@ -96,11 +136,15 @@ export function tensorReaders(scratch: string): Reader[] {
       input: fc.oneof(damaged([SAMPLES]), hostileHeader),
       read: (bytes) => {
         for (const { shape, data } of decodeSafetensors(bytes).tensors.values()) {
-          if (data.length !== shape.reduce((product, dim) => product * dim, 1) || data.byteLength > bytes.length) throw new Error('more elements than bytes');
+          if (
+            data.length !== shape.reduce((product, dim) => product * dim, 1) ||
+            data.byteLength > bytes.length
+          )
+            throw new Error('more elements than bytes');
         }
       },
       codes: ['ERR_FILE'],
-      weight: 30,
+      weight: 40,
     },
     {
       name: 'safetensors files',
@@ -111,7 +155,18 @@ export function tensorReaders(scratch: string): Reader[] {
         await readAll(await openSafetensorsSource(safetensors, 'x', TARGET));
       },
       codes: ['ERR_FILE', 'ERR_DATA'],
-      weight: 8,
+      weight: 5,
+    },
+    {
+      name: 'npy headers',
+      input: fc.oneof(damaged(VALID_NPY), hostileNpy),
+      read: (bytes) => {
+        const { dtype, shape, start } = parseNpyHeader(bytes, bytes.length, 'x');
+        const size = shape.reduce((product, dim) => product * dim, elementSize(dtype));
+        if (start + size !== bytes.length) throw new Error('more elements than bytes');
+      },
+      codes: ['ERR_FILE'],
+      weight: 25,
     },
     {
       name: 'npy files',
@@ -121,7 +176,7 @@ export function tensorReaders(scratch: string): Reader[] {
         await readAll(await openNpy(npy, 'x', TARGET));
       },
       codes: ['ERR_FILE', 'ERR_DATA'],
-      weight: 16,
+      weight: 4,
     },
   ];
 }

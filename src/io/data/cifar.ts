@@ -3,14 +3,15 @@
  */
 
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { PxError } from '../../errors.js';
+import { openRegularFile } from '../open-file.js';
 import { ioError } from '../os-error.js';
 import { readRange } from '../read-range.js';
 import { fitPixels } from './fit-pixels.js';
 import type { Pixels } from './pixels.js';
 import { writeInput } from './pixels.js';
 import type { Preprocessing } from './preprocess.js';
+import { checkSampleCount } from './tensor-rows.js';
 import type { Source } from './types.js';
 
 const SIDE = 32;
@@ -34,8 +35,9 @@ const FORMATS: readonly Format[] = [
 export async function openCifar(path: string, name: string, preprocessing: Preprocessing): Promise<Source> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
-    const { format, labels } = await detect(file, path, (await file.stat()).size);
+    let size: number;
+    ({ handle: file, size } = await openRegularFile(path));
+    const { format, labels } = await detect(file, path, size);
     const record = format.maxLabels.length + 3 * PLANE;
     const handle = file;
     const samples = labels.map((label, index) => ({
@@ -67,6 +69,7 @@ async function detect(
       problems.push(`its ${size} bytes are no multiple of ${format.name}'s ${record}`);
       continue;
     }
+    checkSampleCount(path, size / record);
     const labels = await readLabels(file, path, format, size / record);
     if (typeof labels === 'string') problems.push(labels);
     else fitting.push({ format, labels });

@@ -1,8 +1,15 @@
 import { access, constants } from 'node:fs/promises';
 import { PxError } from '../../errors.js';
+import { openRegularFile } from '../open-file.js';
 import { ioError } from '../os-error.js';
+import { readRange } from '../read-range.js';
 import { loadSharp } from './load-sharp.js';
 import { type Pixels, toPixels } from './pixels.js';
+
+/** Of one image: a header of some bytes can claim any size. Four images are decoded at a time. */
+const MAX_PIXELS = 2 ** 26;
+/** For one image, on one thread; photographs take less than one. */
+const MAX_SECONDS = 60;
 
 /**
  * Decodes an image file to upright RGB pixels: EXIF orientation applied, CMYK converted, grey repeated, palette resolved, first page
@@ -12,7 +19,9 @@ import { type Pixels, toPixels } from './pixels.js';
 export async function decodeImage(file: string, alpha: boolean): Promise<Pixels> {
   const sharp = await loadSharp();
   try {
-    const image = sharp(file, { failOn: 'error', ignoreIcc: true });
+    await checkKind(file);
+    const image = sharp(file, { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS });
+    image.timeout({ seconds: MAX_SECONDS });
     const wide = (await image.metadata()).depth === 'ushort';
     image.autoOrient().toColourspace(wide ? 'rgb16' : 'srgb');
     if (!alpha) image.removeAlpha();
@@ -24,8 +33,30 @@ export async function decodeImage(file: string, alpha: boolean): Promise<Pixels>
   }
 }
 
+/**
+ * The decoder goes by content, not by name, and knows formats that are programs in themselves (SVG) or name other files: none but the
+ * three documented ones gets to it. ERR_DATA.
+ */
+async function checkKind(file: string): Promise<void> {
+  const { handle, size } = await openRegularFile(file);
+  try {
+    const head = Buffer.from(await readRange(handle, file, 0, Math.min(size, 12)));
+    const jpeg = head.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]));
+    const png = head.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]));
+    const webp = head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === 'WEBP';
+    if (!jpeg && !png && !webp)
+      throw new PxError(
+        'ERR_DATA',
+        `${file}: cannot be decoded as an image (not a JPEG, PNG or WebP); replace or remove it`,
+      );
+  } finally {
+    await handle.close();
+  }
+}
+
 /** libvips reports a missing file in words only; the system knows the reason. */
 async function readError(error: unknown, file: string): Promise<PxError> {
+  if (error instanceof PxError) return error;
   try {
     await access(file, constants.R_OK);
   } catch (refusal) {

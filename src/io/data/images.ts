@@ -101,7 +101,8 @@ async function walk(
       const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
       const kind = entry.isSymbolicLink() ? await stat(join(root, path)) : entry;
       if (kind.isDirectory()) await walk(root, path, files, inside);
-      else files.push(path);
+      else if (kind.isFile()) files.push(path);
+      else throw new PxError('ERR_DATA', `${join(root, path)}: a pipe or device, not a file; remove it`);
     }
   } catch (error) {
     throw ioError(error, 'read', folder);

@@ -1,10 +1,10 @@
 /** NumPy .npy files (format 1 to 3) of shape [N, ...input], used as they are: no scaling, no resizing. */
 
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { PxError } from '../../errors.js';
 import type { Dtype } from '../dtype.js';
 import { elementSize, viewBytes } from '../dtype.js';
+import { openRegularFile } from '../open-file.js';
 import { ioError } from '../os-error.js';
 import { readRange } from '../read-range.js';
 import { elementCount } from '../safetensors-header.js';
@@ -14,6 +14,8 @@ import type { InputTarget, Source } from './types.js';
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 /** A shape and a type take some hundred bytes. */
 const MAX_HEADER = 65_536;
+/** NumPy's own limit, since version 2. */
+const MAX_AXES = 64;
 
 const DTYPES: Readonly<Record<string, Dtype>> = {
   '<f8': 'F64',
@@ -41,8 +43,8 @@ export interface NpyHeader {
 export async function openNpy(path: string, name: string, target: InputTarget): Promise<Source> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
-    const { size } = await file.stat();
+    let size: number;
+    ({ handle: file, size } = await openRegularFile(path));
     const { dtype, shape, start } = parseNpyHeader(
       await readRange(file, path, 0, Math.min(size, MAX_HEADER + 12)),
       size,
@@ -84,17 +86,19 @@ export function parseNpyHeader(first: Uint8Array, fileSize: number, file: string
   const text = new TextDecoder('utf-8').decode(first.subarray(from, start));
   const descr = /'descr':\s*'([^']*)'/.exec(text)?.[1];
   const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
-  const sizes = /'shape':\s*\(((?:\s*\d+\s*,)*\s*\d*\s*)\)/.exec(text)?.[1];
-  if (order === undefined || sizes === undefined) throw fail('header does not describe an array');
+  const sizes = /'shape':\s*\(([\d\s,]*)\)/
+    .exec(text)?.[1]
+    ?.split(',')
+    .map((size) => size.trim());
+  // One comma may follow the last size, and does where it is the only one.
+  if (sizes?.at(-1) === '') sizes.pop();
+  const plain = sizes?.every((size) => /^\d{1,16}$/.test(size)) && sizes.length <= MAX_AXES;
+  if (order === undefined || sizes === undefined || !plain) throw fail('header does not describe an array');
   const dtype = descr === undefined ? undefined : DTYPES[descr];
   if (!dtype)
     throw fail(`element type ${descr ?? 'record'} is not supported; save as little-endian float32 ('<f4')`);
   if (order === 'True') throw fail('Fortran order is not supported; save numpy.ascontiguousarray(x)');
-  const shape = sizes
-    .split(',')
-    .map((size) => size.trim())
-    .filter((size) => size !== '')
-    .map(Number);
+  const shape = sizes.map(Number);
   const bytes = elementCount(shape) * elementSize(dtype);
   if (start + bytes !== fileSize)
     throw fail(`${descr} [${shape.join(', ')}] needs ${start + bytes} bytes, the file has ${fileSize}`);

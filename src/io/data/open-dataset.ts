@@ -80,6 +80,11 @@ async function openSource(
   });
   if (info.isDirectory())
     return openImageFolder(source, name, resolvePreprocessing(target, options, 'imagenet'));
+  if (!info.isFile())
+    throw new PxError(
+      'ERR_DATA',
+      `${source}: a pipe or device, neither a file nor a folder; name one of these`,
+    );
   if (isImageName(source))
     return openImageFile(source, name, resolvePreprocessing(target, options, 'imagenet'));
   switch (extname(source).toLowerCase()) {

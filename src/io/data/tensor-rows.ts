@@ -4,6 +4,9 @@ import type { Dtype, TypedArray } from '../dtype.js';
 import { toFloat32 } from '../dtype.js';
 import type { InputTarget } from './types.js';
 
+/** Of one file. */
+const MAX_SAMPLES = 2 ** 24;
+
 /** Number of samples in a tensor of this shape. ERR_DATA where it is not [N, ...the model's input]. */
 export function countSamples(what: string, shape: readonly number[], target: InputTarget): number {
   const [samples, ...rest] = shape;
@@ -15,7 +18,17 @@ export function countSamples(what: string, shape: readonly number[], target: Inp
       `${what}: shape [${shape.join(', ')}] does not match the model's input ${wants}${remedy}`,
     );
   }
+  checkSampleCount(what, samples);
   return samples;
+}
+
+/** Every sample takes a few hundred bytes, also where a file's own samples are tiny or holes. ERR_DATA. */
+export function checkSampleCount(what: string, samples: number): void {
+  if (samples > MAX_SAMPLES)
+    throw new PxError(
+      'ERR_DATA',
+      `${what}: ${samples} samples, more than ${MAX_SAMPLES}; split the file and score fewer`,
+    );
 }
 
 /** Copies one sample as float32 into `out`. ERR_DATA where a value is NaN or infinite in float32. */

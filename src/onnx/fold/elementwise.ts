@@ -14,11 +14,8 @@ function unary(fn: (x: number) => number, dtype?: Tensor['dtype']): Fold {
   };
 }
 
-/** Broadcasts all operands to their common shape; float beats whole. */
-export function broadcastAll(
-  ctx: NodeContext,
-  tensors: readonly Tensor[],
-): { all: Tensor[]; dims: number[] } {
+/** The shape that all operands broadcast to. */
+function broadcastShape(ctx: NodeContext, tensors: readonly Tensor[]): number[] {
   let dims: number[] = [];
   for (const tensor of tensors) {
     const next = broadcastDims(dims, tensor.dims);
@@ -26,18 +23,29 @@ export function broadcastAll(
       return ctx.malformed(`shapes ${tensors.map((t) => `[${t.dims}]`).join(' and ')} do not broadcast`);
     dims = next;
   }
+  return dims;
+}
+
+/** Broadcasts all operands to their common shape; float beats whole. */
+export function broadcastAll(
+  ctx: NodeContext,
+  tensors: readonly Tensor[],
+): { all: Tensor[]; dims: number[] } {
+  const dims = broadcastShape(ctx, tensors);
   return { all: tensors.map((tensor) => expandTensor(tensor, dims)), dims };
 }
 
 function binary(fn: (a: number, b: number, whole: boolean) => number, dtype?: Tensor['dtype']): Fold {
   return (ctx) => {
     const given = ctx.inputs.map((_, i) => ctx.tensor(i, `operand ${i}`));
-    const { all, dims } = broadcastAll(ctx, given);
-    const first = all[0] as Tensor;
+    const first = given[0] ?? ctx.malformed('it has no operands');
+    const dims = broadcastShape(ctx, given);
     const whole = given.every(isWhole);
     const out = emptyTensor(dims, dtype ?? first.dtype);
-    out.data.set(first.data);
-    for (const tensor of all.slice(1)) {
+    out.data.set(expandTensor(first, dims).data);
+    for (const one of given.slice(1)) {
+      // One at a time: all of them spread out would be that many times the result.
+      const tensor = expandTensor(one, dims);
       for (let i = 0; i < out.data.length; i++) {
         out.data[i] = fn(out.data[i] as number, tensor.data[i] as number, whole);
       }

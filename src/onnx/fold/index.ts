@@ -1,4 +1,4 @@
-import type { Tensor } from '../../graph/tensor.js';
+import { checkFoldedShape, type Tensor } from '../../graph/tensor.js';
 import type { NodeContext } from '../context.js';
 import { ELEMENTWISE_FOLDS } from './elementwise.js';
 import { LAYOUT_FOLDS } from './layout.js';
@@ -19,5 +19,10 @@ export function foldNode(ctx: NodeContext): Tensor[] | undefined {
     ctx.node.domain === '' && Object.hasOwn(FOLDS, ctx.node.opType) ? FOLDS[ctx.node.opType] : undefined;
   if (fold === undefined) return undefined;
   const result = fold(ctx);
-  return Array.isArray(result) ? result : [result];
+  const tensors = Array.isArray(result) ? result : [result];
+  for (const { dims, data } of tensors) {
+    checkFoldedShape(dims);
+    ctx.derive(data.length);
+  }
+  return tensors;
 }

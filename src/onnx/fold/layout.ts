@@ -1,5 +1,6 @@
 import {
   broadcastDims,
+  checkFoldedShape,
   emptyTensor,
   expandTensor,
   gatherStrided,
@@ -151,7 +152,7 @@ const tile: Fold = (ctx) => {
   if (repeats.length !== x.dims.length) ctx.malformed(`${repeats.length} repeats for ${x.dims.length} axes`);
   repeats.forEach((times, axis) => {
     const size = x.dims[axis] as number;
-    emptyTensor([times, x.data.length], 'bool');
+    checkFoldedShape(x.dims.map((dim, i) => (i === axis ? dim * times : dim)));
     x = pick(
       x,
       axis,
@@ -193,6 +194,7 @@ const nonZero: Fold = (ctx) => {
   const x = operand(ctx);
   const strides = stridesOf(x.dims);
   const hits = Array.from(x.data.keys()).filter((i) => x.data[i] !== 0);
+  checkFoldedShape([x.dims.length, hits.length]);
   const rows = x.dims.map((dim, axis) => hits.map((i) => Math.floor(i / (strides[axis] as number)) % dim));
   return intTensor(rows.flat(), [x.dims.length, hits.length]);
 };

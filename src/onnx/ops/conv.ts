@@ -1,4 +1,5 @@
 import type { ConvAxis, WeightRef } from '../../graph/graph.js';
+import { MAX_TAPS } from '../../graph/limits.js';
 import type { NodeContext } from '../context.js';
 import type { Converter, OpRow } from './converter.js';
 import { positive, spansOf, spatialPads } from './pads.js';
@@ -57,6 +58,7 @@ const conv: Converter = (ctx) => {
       pad: begin[i] as number,
     };
   });
+  checkSpatial(ctx, spatial);
   const shape = [out, ...spatial.map((axis) => axis.outSize)];
   return ctx.emit(
     { kind: 'conv', transposed: false, input, weight, ...biasOf(ctx, out), groups, spatial },
@@ -81,7 +83,8 @@ const convTranspose: Converter = (ctx) => {
       pad: begin[i] as number,
     }),
   );
-  if (spatial.some((axis) => axis.outSize < 1)) ctx.malformed(`an output of shape [${outSizes}]`);
+  if (!spatial.every((axis) => axis.outSize >= 1)) ctx.malformed(`an output of shape [${outSizes}]`);
+  checkSpatial(ctx, spatial);
   const out = outPerGroup * groups;
   return ctx.emit({ kind: 'conv', transposed: true, input, weight, ...biasOf(ctx, out), groups, spatial }, [
     out,
@@ -102,6 +105,7 @@ function transposedPads(
     (size, i) => (size - 1) * (strides[i] as number) + (extra[i] as number) + (spans[i] as number),
   );
   const asked = ctx.ints('output_shape')?.slice(-sizes.length);
+  if (asked !== undefined && asked.length !== sizes.length) ctx.malformed(`output_shape [${asked}]`);
   const same = auto === 'SAME_UPPER' || auto === 'SAME_LOWER';
   if (asked === undefined && !same) {
     const { begin, end } = spatialPads(ctx, sizes, spans, strides);
@@ -113,6 +117,14 @@ function transposedPads(
     return auto === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2);
   });
   return { begin, outSizes: [...outSizes] };
+}
+
+/** Kernels count in int32, and hold a table of every axis. */
+function checkSpatial(ctx: NodeContext, spatial: readonly ConvAxis[]): void {
+  for (const { inSize, outSize, taps, pad } of spatial) {
+    if (!(Math.max(inSize, outSize) * taps <= MAX_TAPS) || pad >= 2 ** 31)
+      ctx.refuse(`an axis of ${inSize} to ${outSize} elements, ${taps} taps and padding ${pad}`);
+  }
 }
 
 function biasOf(ctx: NodeContext, channels: number): { bias?: Float32Array } {

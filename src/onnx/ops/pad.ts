@@ -1,20 +1,22 @@
 import { type AxisMap, selectMap } from '../../graph/axis-map.js';
-import { MAX_VALUE_SIZE } from '../../graph/builder.js';
+import { checkAxis } from '../../graph/limits.js';
 import type { NodeContext } from '../context.js';
 import type { Converter, OpRow } from './converter.js';
 
 /** Which input element fills position i of the padded axis (before the first element i is negative); −1 for the fill value. */
-const FILL: Readonly<Record<string, (i: number, size: number) => number>> = {
-  constant: () => -1,
-  edge: (i, size) => Math.min(Math.max(i, 0), size - 1),
-  reflect: (i, size) => {
-    if (size === 1) return 0;
-    const period = 2 * (size - 1);
-    const at = ((i % period) + period) % period;
-    return at < size ? at : period - at;
-  },
-  wrap: (i, size) => ((i % size) + size) % size,
-};
+const FILL: ReadonlyMap<string, (i: number, size: number) => number> = new Map(
+  Object.entries({
+    constant: () => -1,
+    edge: (i: number, size: number) => Math.min(Math.max(i, 0), size - 1),
+    reflect: (i: number, size: number) => {
+      if (size === 1) return 0;
+      const period = 2 * (size - 1);
+      const at = ((i % period) + period) % period;
+      return at < size ? at : period - at;
+    },
+    wrap: (i: number, size: number) => ((i % size) + size) % size,
+  }),
+);
 
 function padMap(
   ctx: NodeContext,
@@ -25,10 +27,10 @@ function padMap(
   mode: string,
 ): AxisMap | undefined {
   if (begin === 0 && end === 0) return undefined;
-  const fill = FILL[mode] ?? ctx.malformed(`mode "${mode}"`);
+  const fill = FILL.get(mode) ?? ctx.malformed(`mode "${mode}"`);
   const outSize = size + begin + end;
-  if (!(outSize >= 1 && outSize <= MAX_VALUE_SIZE))
-    ctx.malformed(`padding ${begin} and ${end} around ${size} elements`);
+  if (!(outSize >= 1)) ctx.malformed(`padding ${begin} and ${end} around ${size} elements`);
+  checkAxis(outSize);
   const picks = Array.from({ length: outSize }, (_, o) => {
     const i = o - begin;
     return i >= 0 && i < size ? i : fill(i, size);

@@ -21,6 +21,7 @@ export function spatialPads(
   const auto = ctx.string('auto_pad', 'NOTSET') || 'NOTSET';
   if (auto === 'NOTSET') {
     const pads = ctx.spatial('pads', 2 * count, 0);
+    if (pads.some((pad) => pad >= 2 ** 31)) ctx.malformed(`pads [${pads}]`);
     if (pads.some((pad) => pad < 0)) ctx.refuse(`negative padding [${pads}]`, 'crop with a Slice instead');
     return { begin: pads.slice(0, count), end: pads.slice(count) };
   }
@@ -42,6 +43,6 @@ export function spansOf(kernel: readonly number[], dilations: readonly number[])
 
 /** Strides and dilations must be positive; the rest of the arithmetic relies on it. */
 export function positive(ctx: NodeContext, what: string, values: readonly number[]): readonly number[] {
-  if (values.some((value) => !(value >= 1))) ctx.malformed(`${what} [${values}]`);
+  if (values.some((value) => !(value >= 1 && value < 2 ** 31))) ctx.malformed(`${what} [${values}]`);
   return values;
 }

@@ -1,4 +1,5 @@
 import { type AxisMap, axisMap, isIdentity, selectMap } from '../../graph/axis-map.js';
+import { MAX_RESIZED } from '../../graph/limits.js';
 import type { NodeContext } from '../context.js';
 import type { Converter, OpRow } from './converter.js';
 
@@ -36,6 +37,8 @@ function targets(
     const axis = ctx.axis(full, rank);
     const inSize = shape[axis] as number;
     const outSize = sizes === undefined ? Math.floor(inSize * asked) : asked;
+    if (!(outSize <= MAX_RESIZED && inSize <= MAX_RESIZED))
+      ctx.refuse(`it resizes ${inSize} elements to ${outSize}; at most ${MAX_RESIZED} can be`);
     if (!(outSize >= 1)) ctx.malformed(`it resizes ${inSize} elements to ${outSize}`);
     result.push({ axis, inSize, outSize, scale: sizes === undefined ? asked : outSize / inSize });
   });
@@ -66,19 +69,19 @@ function source(ctx: NodeContext, mode: string, { inSize, outSize, scale }: Targ
 }
 
 /** Which element a fractional position takes, by ONNX's nearest_mode. */
-const ROUNDING: Readonly<Record<string, (x: number) => number>> = {
-  round_prefer_floor: (x) => Math.ceil(x - 0.5),
-  round_prefer_ceil: (x) => Math.floor(x + 0.5),
-  floor: Math.floor,
-  ceil: Math.ceil,
-};
+const ROUNDING: ReadonlyMap<string, (x: number) => number> = new Map([
+  ['round_prefer_floor', (x) => Math.ceil(x - 0.5)],
+  ['round_prefer_ceil', (x) => Math.floor(x + 0.5)],
+  ['floor', Math.floor],
+  ['ceil', Math.ceil],
+]);
 
 /** Plain repetition by a whole factor, and only where the file's coordinates mean exactly that. */
 function nearest(ctx: NodeContext, target: Target, mode: string, rounding: string): AxisMap {
   const { axis, inSize, outSize } = target;
   const factor = outSize / inSize;
   const at = source(ctx, mode, target);
-  const round = ROUNDING[rounding] ?? ctx.malformed(`nearest_mode "${rounding}"`);
+  const round = ROUNDING.get(rounding) ?? ctx.malformed(`nearest_mode "${rounding}"`);
   const picks = Array.from({ length: outSize }, (_, o) => Math.min(Math.max(round(at(o)), 0), inSize - 1));
   if (!Number.isInteger(factor) || picks.some((pick, o) => pick !== Math.floor(o / factor))) {
     ctx.refuse(`nearest (${mode}, ${rounding}) from ${inSize} to ${outSize} elements`, REMEDY);

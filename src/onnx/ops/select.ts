@@ -1,5 +1,6 @@
 import { type AxisMap, repeatMap, selectMap } from '../../graph/axis-map.js';
 import type { ValueId } from '../../graph/graph.js';
+import { checkAxis } from '../../graph/limits.js';
 import { sizeOf, type Tensor } from '../../graph/tensor.js';
 import type { NodeContext } from '../context.js';
 import { sliceRanges, splitSizes } from '../shapes.js';
@@ -95,7 +96,7 @@ const expand: Converter = (ctx) => {
     const axis = i + shape.length - perSample.length;
     const size = shape[axis] as number;
     if (to === size || to === 1) return;
-    if (size !== 1) ctx.malformed(`shape [N,${shape}] does not expand to [${target}]`);
+    if (size !== 1 || !(to >= 1)) ctx.malformed(`shape [N,${shape}] does not expand to [${target}]`);
     maps.push(repeatMap(axis, to));
   });
   return emitMaps(ctx, input, maps);
@@ -110,7 +111,8 @@ const tile: Converter = (ctx) => {
   const maps: AxisMap[] = [];
   shape.forEach((size, axis) => {
     const times = repeats[axis + 1] as number;
-    if (!(times >= 1 && times * size < 2 ** 31)) ctx.malformed(`it repeats ${size} elements ${times} times`);
+    if (!(times >= 1)) ctx.malformed(`it repeats ${size} elements ${times} times`);
+    checkAxis(times * size);
     if (times > 1)
       maps.push(
         selectMap(
