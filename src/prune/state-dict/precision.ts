@@ -42,8 +42,13 @@ export function roundTo(values: Float32Array, precision: Precision): Float32Arra
 export function contentDigest(values: Float32Array, precision: Precision): string {
   const rounded = roundTo(values, precision);
   const bytes = new Uint8Array(rounded.buffer, rounded.byteOffset, rounded.byteLength);
-  return createHash('sha256').update(bytes).digest('base64');
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += PIECE) hash.update(bytes.subarray(at, at + PIECE));
+  return hash.digest('base64');
 }
+
+/** Bytes hashed at a time: one call takes less than 2 GiB. */
+const PIECE = 2 ** 30;
 
 /** float32 bit patterns of 2⁻¹⁴, 2¹⁶ and ∞. */
 const SMALLEST_NORMAL_F16 = 0x38800000;
