@@ -22,6 +22,7 @@
           },
         }],
         ['OS=="win"', {
+          'msbuild_toolset': 'ClangCL',
           'msvs_settings': {
             'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++17', '/W4'] },
           },

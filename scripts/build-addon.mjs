@@ -121,6 +121,8 @@ function buildWithCMake() {
   const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
   const options = ['-O', join(root, outFolder), '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON', '-l', 'error'];
   if (sanitize) options.push('--CDPX_SANITIZE=ON');
+  // The kernels are written in vector extensions that GCC and Clang have, and MSVC's own compiler has not.
+  if (process.platform === 'win32') options.push('-t', 'ClangCL');
   runNode(cmakeJs, ['configure', ...options]);
   runNode(cmakeJs, ['build', ...options, '-p', jobs]);
   // The same objects, linked another way.
