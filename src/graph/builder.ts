@@ -29,7 +29,7 @@ export class GraphBuilder {
       throw new PxError('ERR_UNSUPPORTED', `the model has more than ${MAX_NODES} operations`);
     }
     if ('axes' in body && typeof body.axes === 'object') {
-      for (const map of body.axes) this.budget.derive(map.index.length + map.outSize);
+      for (const map of body.axes) this.budget.derive(4 * (map.index.length + map.outSize)); // three arrays, and what they are made from
     }
     const output = this.value(name, shape);
     this.nodes.push({ ...body, origin, output } as GraphNode);

@@ -18,13 +18,13 @@ export const MAX_RESIZED = 2 ** 21;
 /** (position, tap) pairs along one axis of a convolution, which become a table (native/engine/check.cc has the same limit). */
 export const MAX_TAPS = 2 ** 27;
 /** Operations after those of the file are taken apart. */
-export const MAX_NODES = 2 ** 20;
+export const MAX_NODES = 2 ** 17;
 /** Elements of one folded constant. */
 export const MAX_FOLDED_SIZE = 2 ** 24;
 /** Elements of everything an import computes, together: folded constants, maps along axes, per-channel vectors. */
 export const MAX_DERIVED = 2 ** 26;
 /** Elements of constants that an import looks at, together, each time one is looked at. */
-export const MAX_READ = 2 ** 30;
+export const MAX_READ = 2 ** 27;
 
 const REMEDY = 'simplify the model before it is read (onnx-simplifier), or check where the file is from';
 

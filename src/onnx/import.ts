@@ -182,6 +182,7 @@ class Importer {
           (tensor) => this.noteUse(tensor, node),
           (record) => readTensor(this.model, record),
         );
+        ctx.derive(0); // once the model has used up what it may, nothing more is computed
         const relevant = node.opType === 'CastLike' ? inputs.slice(0, 1) : inputs;
         const constant = relevant.every((input) => input?.kind !== 'value');
         if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size'))

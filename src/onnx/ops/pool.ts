@@ -4,7 +4,7 @@ import type { Converter, OpRow } from './converter.js';
 import { positive, spansOf, spatialPads } from './pads.js';
 
 /** Kernels beyond this many window elements per axis are hostile or broken. */
-const MAX_WINDOW_WORK = 2 ** 22;
+const MAX_WINDOW_WORK = 2 ** 20;
 
 /** One map per spatial axis; pools are separable, whatever their padding, ceil_mode and counting. */
 function poolMaps(
