@@ -2,9 +2,29 @@
 
 #include <string.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "error.h"
 
 namespace px {
+namespace {
+
+// In lanes: one running maximum would wait for itself at every weight, and hold the caller's thread for as long.
+float largest_magnitude(const float* x, size_t n) {
+  constexpr size_t kLanes = 16;
+  float max[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (size_t l = 0; l < kLanes; ++l) {
+      const float a = std::fabs(x[i + l]);
+      max[l] = a > max[l] ? a : max[l];
+    }
+  for (; i < n; ++i) max[0] = std::max(max[0], std::fabs(x[i]));
+  return *std::max_element(max, max + kLanes);
+}
+
+}  // namespace
 
 Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::move(data)) {
   if (data_.size() != plan.params.size())
@@ -12,9 +32,7 @@ Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::
   for (size_t i = 0; i < data_.size(); ++i) {
     const size_t n = plan.params[i].size;
     masks_.emplace_back((n + 7) / 8, 0xff);
-    float max = 0.0f;
-    for (size_t k = 0; k < n; ++k) max = std::max(max, std::fabs(data_[i][k]));
-    shifts_.push_back(lift(max));
+    shifts_.push_back(lift(largest_magnitude(data_[i], n)));
   }
 }
 

@@ -9,8 +9,8 @@ import { basename, dirname, join } from 'node:path';
 import { PxError } from '../errors.js';
 import { ioError, systemCode } from './os-error.js';
 
-/** A single write(2) takes less than 2 GiB; smaller pieces also let other work of the thread pool through. */
-const PIECE = 64 * 1024 * 1024;
+/** A single write(2) takes less than 2 GiB; smaller pieces also let a signal, and other work of the thread pool, through. */
+const PIECE = 16 * 1024 * 1024;
 
 /** A file being written. Exactly one of `commit` and `discard` ends it; `discard` after `commit` does nothing. */
 export interface AtomicWriter {
@@ -27,9 +27,9 @@ export interface AtomicWriter {
 
 /**
  * Opens a temporary file beside `path` (through a symbolic link: beside the file it points to). The folder must exist. ERR_IO
- * where the system refuses or `path` exists and is not a regular file.
+ * where the system refuses or `path` exists and is not a regular file. Once `signal` has fired, write throws ERR_ABORTED.
  */
-export async function openAtomic(path: string): Promise<AtomicWriter> {
+export async function openAtomic(path: string, signal?: AbortSignal): Promise<AtomicWriter> {
   const target = await resolveTarget(path);
   const temporary = join(
     dirname(target),
@@ -41,7 +41,7 @@ export async function openAtomic(path: string): Promise<AtomicWriter> {
   } catch (error) {
     throw ioError(error, 'write', path);
   }
-  return new TemporaryFile(path, target, temporary, handle);
+  return new TemporaryFile(path, target, temporary, handle, signal);
 }
 
 /** Writes a whole file atomically; see openAtomic for errors. */
@@ -53,8 +53,9 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
 export async function writeAtomic(
   path: string,
   fill: (writer: AtomicWriter) => Promise<void>,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const writer = await openAtomic(path);
+  const writer = await openAtomic(path, signal);
   try {
     await fill(writer);
     await writer.commit();
@@ -73,11 +74,16 @@ class TemporaryFile implements AtomicWriter {
     private readonly target: string,
     private readonly temporary: string,
     private readonly handle: FileHandle,
+    private readonly signal: AbortSignal | undefined,
   ) {}
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#check();
     for (let from = 0; from < bytes.length; ) {
+      if (this.signal?.aborted === true) {
+        const { reason } = this.signal;
+        throw new PxError('ERR_ABORTED', `stopped while writing ${this.path}`, { cause: reason });
+      }
       try {
         const piece = bytes.subarray(from, from + PIECE);
         const { bytesWritten } = await this.handle.write(piece, 0, piece.length, this.position);

@@ -2,7 +2,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { PxError } from '../errors.js';
-import { writeAtomic } from './atomic.js';
+import { type AtomicWriter, writeAtomic } from './atomic.js';
 import type { Dtype, TypedArray } from './dtype.js';
 import { elementSize, holds, toFloat32, viewBytes } from './dtype.js';
 import { openRegularFile } from './open-file.js';
@@ -105,12 +105,14 @@ export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
 ): Promise<void> {
   const { header, parts } = layOut(tensors, metadata);
-  await writeAtomic(path, async (writer) => {
+  const fill = async (writer: AtomicWriter) => {
     await writer.write(header);
     for (const part of parts) await writer.write(part);
-  });
+  };
+  await writeAtomic(path, fill, signal);
 }
 
 class OpenFile implements SafetensorsFile {

@@ -65,7 +65,10 @@ export function planExternalFiles(
 }
 
 /** Copies a data file; the writer returned is complete but not committed. ERR_OPTION where source and target are one file, ERR_IO. */
-export async function copyExternal({ from, to, masked }: ExternalFile): Promise<AtomicWriter> {
+export async function copyExternal(
+  { from, to, masked }: ExternalFile,
+  signal?: AbortSignal,
+): Promise<AtomicWriter> {
   await refuseSameFile(from, to);
   await mkdir(dirname(to), { recursive: true }).catch((error: unknown) => {
     throw ioError(error, 'write', to);
@@ -76,7 +79,7 @@ export async function copyExternal({ from, to, masked }: ExternalFile): Promise<
   let writer: AtomicWriter | undefined;
   try {
     const { size } = await source.stat();
-    writer = await openAtomic(to);
+    writer = await openAtomic(to, signal);
     for (let at = 0; at < size; at += PIECE) {
       const bytes = await readRange(source, from, at, Math.min(PIECE, size - at));
       for (const range of masked) zeroOverlap(bytes, at, range);

@@ -8,12 +8,15 @@ import { openAtomic } from '../io/atomic.js';
 import { dataType, isFloatType } from './data-types.js';
 import { encodeMetadataEntries, findMetadataEntries } from './metadata-props.js';
 import { copyExternal, planExternalFiles, refuseSameFile } from './patch-external.js';
-import type { InlinePayload, OnnxModel, TensorRecord } from './proto.js';
+import type { ByteRange, InlinePayload, OnnxModel, TensorRecord } from './proto.js';
 import type { MaskBits } from './zero-elements.js';
-import { maskDensity, payloadHull, zeroInline } from './zero-elements.js';
+import { maskDensity, payloadHull, zeroInline, zeroPiece } from './zero-elements.js';
 
 /** metadata_props key under which the share of kept weights of a tensor is written. */
 export const DENSITY_KEY = 'path_exclusion.density/';
+
+/** Bytes of a tensor masked at a time. */
+const PIECE = 4 * 1024 * 1024;
 
 /** The largest message protobuf can read back. */
 const MAX_FILE_BYTES = 2 ** 31 - 1;
@@ -40,6 +43,7 @@ export async function writePruned(
   masks: ReadonlyMap<string, MaskBits>,
   path: string,
   metadata: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
 ): Promise<string[]> {
   const masked = [...masks].map(([name, mask]) => ({ tensor: checkMask(model, name, mask), mask }));
   const external = planExternalFiles(model, masks, path);
@@ -57,9 +61,9 @@ export async function writePruned(
     })),
   ].sort((a, b) => a.start - b.start);
 
-  const writers: AtomicWriter[] = [await openAtomic(path)];
+  const writers: AtomicWriter[] = [await openAtomic(path, signal)];
   try {
-    for (const file of external) writers.push(await copyExternal(file));
+    for (const file of external) writers.push(await copyExternal(file, signal));
     await writeParts(writers[0]!, model, parts, encodeMetadataEntries(entries));
     // The model last: what it refers to is there by then.
     for (const finished of writers.toReversed()) await finished.commit();
@@ -99,14 +103,31 @@ function checkMask(model: OnnxModel, name: string, mask: MaskBits): TensorRecord
 /** Copies one tensor's bytes at a time, when they are written. */
 function inlinePart(model: OnnxModel, tensor: TensorRecord, mask: MaskBits): Part[] {
   if (tensor.payload.kind === 'external') return [];
-  const hull = payloadHull(tensor.payload as InlinePayload);
+  const payload = tensor.payload as InlinePayload;
+  const hull = payloadHull(payload);
   if (!hull) return [];
+  if (payload.kind === 'raw' && payload.ranges.length === 1) return rawParts(model, tensor, mask, hull);
   const replacement = (): Uint8Array => {
     const bytes = model.bytes.slice(hull.start, hull.end);
     zeroInline(bytes, hull.start, tensor, mask);
     return bytes;
   };
   return [{ ...hull, replacement }];
+}
+
+/** A large tensor in pieces: neither its copy nor the time to make it should be as large as the tensor. */
+function rawParts(model: OnnxModel, tensor: TensorRecord, mask: MaskBits, hull: ByteRange): Part[] {
+  const parts: Part[] = [];
+  for (let start = hull.start; start < hull.end; start += PIECE) {
+    const end = Math.min(start + PIECE, hull.end);
+    const replacement = (): Uint8Array => {
+      const bytes = model.bytes.slice(start, end);
+      zeroPiece(bytes, start - hull.start, tensor, mask);
+      return bytes;
+    };
+    parts.push({ start, end, replacement });
+  }
+  return parts;
 }
 
 async function writeParts(

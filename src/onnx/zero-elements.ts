@@ -11,10 +11,19 @@ export function isKept(mask: MaskBits, j: number): boolean {
 
 /** Share of the first `size` elements that are kept; 1 for a tensor without elements. */
 export function maskDensity(mask: MaskBits, size: number): number {
+  const whole = Math.floor(size / 8);
   let kept = 0;
-  for (let j = 0; j < size; j++) if (isKept(mask, j)) kept++;
+  for (let i = 0; i < whole; i++) kept += ONES[mask[i]!]!;
+  for (let j = whole * 8; j < size; j++) if (isKept(mask, j)) kept++;
   return size === 0 ? 1 : kept / size;
 }
+
+/** How many bits of a byte are 1. */
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let bits = byte; bits !== 0; bits &= bits - 1) count++;
+  return count;
+});
 
 /** Bytes of the model file from a tensor's first element to its last; undefined for an empty tensor. */
 export function payloadHull({ ranges }: InlinePayload): ByteRange | undefined {

@@ -15,11 +15,12 @@ export async function writeMasks(
   params: readonly PlanParam[],
   masks: MaskMap,
   metadata: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const tensors = new Map<string, SafeTensor>(
     params.map(({ name, shape }) => [name, { dtype: 'U8', shape, data: masks.get(name)! }]),
   );
-  await writeSafetensors(path, tensors, metadata);
+  await writeSafetensors(path, tensors, metadata, signal);
 }
 
 /** Masks as a file holds them. */

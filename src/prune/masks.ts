@@ -27,7 +27,13 @@ export function packMask(dense: Uint8Array): Uint8Array {
 /** The inverse of `packMask`: `size` bytes of 0 or 1. */
 export function unpackMask(mask: Uint8Array, size: number): Uint8Array {
   const dense = new Uint8Array(size);
-  for (let j = 0; j < size; j++) dense[j] = (mask[j >> 3]! >> (j & 7)) & 1;
+  // A byte that keeps nothing, as most do in the end, costs one look.
+  for (let i = 0; i < mask.length; i++) {
+    const byte = mask[i]!;
+    if (byte === 0) continue;
+    const end = Math.min(i * 8 + 8, size);
+    for (let j = i * 8; j < end; j++) dense[j] = (byte >> (j & 7)) & 1;
+  }
   return dense;
 }
 

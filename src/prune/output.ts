@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { PxError } from '../errors.js';
 import { writePruned } from '../onnx/patch.js';
 import type { OnnxModel } from '../onnx/proto.js';
+import { inPieces } from '../pieces.js';
 import { type Configuration, requireSameConfiguration } from './configuration.js';
 import { FILES } from './folder.js';
 import { maskMetadata, readMasks, writeMasks } from './mask-file.js';
@@ -16,20 +17,21 @@ export interface PrunableModel extends ScorableModel {
   readonly onnx: OnnxModel;
 }
 
-/** Writes masks, pruned model and, last, run.json into the run's folder. @throws PxError ERR_IO */
+/** Writes masks, pruned model and, last, run.json into the run's folder. @throws PxError ERR_IO, ERR_ABORTED */
 export async function writeFinishedRun(
   folder: string,
   model: PrunableModel,
   data: RecordedData,
   result: PruneResult,
+  signal?: AbortSignal,
 ): Promise<void> {
   const { masks, kept, log2, layers, ...summary } = result;
   const masksPath = join(folder, FILES.masks);
   const metadata = maskMetadata(summary.configuration, kept / summary.countable, summary.rounds.length);
-  await writeMasks(masksPath, model.plan.params, masks, metadata);
-  const written = await writePrunedModel(model, masks, join(folder, FILES.model));
+  await writeMasks(masksPath, model.plan.params, masks, metadata, signal);
+  const written = await writePrunedModel(model, masks, join(folder, FILES.model), signal);
   const outcome = { status: 'done', kept, log2, layers } as const;
-  await writeRunRecord(folder, model.onnx, data, summary, outcome, [masksPath, ...written]);
+  await writeRunRecord(folder, model.onnx, data, summary, outcome, [masksPath, ...written], signal);
 }
 
 /** Writes the last good masks of a run whose network was cut, and a run.json that says so. @throws PxError ERR_IO */
@@ -77,13 +79,22 @@ export async function readFinishedRun(
  * Writes the model with masked weights zeroed; each tensor's density goes into its metadata.
  *
  * @returns paths of all files written (external data lies beside the model)
- * @throws PxError ERR_IO, ERR_OPTION where `path` is the input model
+ * @throws PxError ERR_IO, ERR_OPTION where `path` is the input model, ERR_ABORTED
  */
 export async function writePrunedModel(
   model: PrunableModel,
   masks: MaskMap,
   path: string,
+  signal?: AbortSignal,
 ): Promise<string[]> {
-  const packed = new Map([...masks].map(([name, mask]) => [name, packMask(mask)]));
-  return writePruned(model.onnx, packed, path);
+  return writePruned(model.onnx, await inPieces(packAll(masks), signal), path, {}, signal);
+}
+
+function* packAll(masks: MaskMap): Generator<undefined, Map<string, Uint8Array>> {
+  const packed = new Map<string, Uint8Array>();
+  for (const [name, mask] of masks) {
+    packed.set(name, packMask(mask));
+    yield;
+  }
+  return packed;
 }

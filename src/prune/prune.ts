@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { cutTensors } from '../analysis/cut.js';
-import { type Role, reportLayers } from '../analysis/layers.js';
+import { type LayerReport, type Role, reportLayers } from '../analysis/layers.js';
 import type { Backend, Program } from '../backend/backend.js';
 import { PxError } from '../errors.js';
+import { inPieces } from '../pieces.js';
 import { readCheckpoint, removeCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { type Configuration, configure } from './configuration.js';
 import { FILES, openRunFolder } from './folder.js';
-import { countKept } from './masks.js';
+import { countKept, unpackMask } from './masks.js';
 import { type PruneOptions, parsePruneOptions, type ValidPruneOptions } from './options.js';
 import { outlineRun, type RunOutline } from './outline.js';
 import { type PrunableModel, readFinishedRun, writeCutRun, writeFinishedRun } from './output.js';
@@ -76,9 +77,9 @@ async function execute(run: Run, start: PruneState, backend: Backend): Promise<P
   try {
     const outcome = await runRounds(start, roundsOptions(run, start, program));
     if (outcome.cut) throw await cutError(run, outcome, program.backend);
-    const result = assemble(run, outcome, program.backend);
+    const result = await inPieces(assemble(run, outcome, program.backend), options.signal);
     if (options.out !== undefined) {
-      await writeFinishedRun(options.out, model, recorded(run), result);
+      await writeFinishedRun(options.out, model, recorded(run), result, options.signal);
       await removeCheckpoint(options.out);
     }
     return result;
@@ -116,16 +117,24 @@ function roundsOptions(
   };
 }
 
-function assemble(run: Run, outcome: RoundsOutcome, backend: string): PruneResult {
+function* assemble(run: Run, outcome: RoundsOutcome, backend: string): Generator<undefined, PruneResult> {
   const { state, final } = outcome;
-  const { params } = run.model.plan;
+  const { roles } = run.outline;
   const kept = state.masks.map(countKept);
+  const masks = new Map<string, Uint8Array>();
+  const layers: LayerReport[] = [];
+  for (const [id, param] of run.model.plan.params.entries()) {
+    masks.set(param.name, unpackMask(state.masks[id]!, param.size));
+    yield;
+    layers.push(...reportLayers([param], [roles[id]!], [kept[id]!], [final.scores[id]!]));
+    yield;
+  }
   return {
     ...summarize(run, outcome, backend),
-    masks: unpackMasks(params, state.masks),
-    kept: countCompeting(run.outline.roles, kept),
+    masks,
+    kept: countCompeting(roles, kept),
     log2: final.log2,
-    layers: reportLayers(params, run.outline.roles, kept, final.scores),
+    layers,
   };
 }
 

@@ -1,4 +1,5 @@
 import { PxError } from '../errors.js';
+import { PIECE } from '../pieces.js';
 
 /**
  * Radix select on the bits of non-negative float32 scores: as unsigned integers, those bits have the order of the floats they
@@ -35,12 +36,16 @@ export function floatBits(scores: Float32Array): Uint32Array {
  *
  * @throws PxError ERR_NUMERIC where an alive score is NaN, infinite or negative
  */
-export function findThreshold(tensors: readonly Candidate[], k: number): Threshold {
+export function* findThreshold(tensors: readonly Candidate[], k: number): Generator<undefined, Threshold> {
   const high = new Uint32Array(BUCKETS);
-  for (const tensor of tensors) countHigh(tensor, high);
+  for (const tensor of tensors) {
+    for (const [from, to] of pieces(tensor)) yield countHigh(tensor, from, to, high);
+  }
   const bucket = descend(high, k);
   const low = new Uint32Array(BUCKETS);
-  for (const tensor of tensors) countLow(tensor, bucket.index, low);
+  for (const tensor of tensors) {
+    for (const [from, to] of pieces(tensor)) yield countLow(tensor, from, to, bucket.index, low);
+  }
   const value = descend(low, k - bucket.above);
   return { bits: bucket.index * BUCKETS + value.index, ties: k - bucket.above - value.above };
 }
@@ -50,21 +55,46 @@ export function findThreshold(tensors: readonly Candidate[], k: number): Thresho
  *
  * @returns how many ties are left for the tensors that follow
  */
-export function keepAbove(tensor: Candidate, threshold: Threshold, ties: number, kept: Uint8Array): number {
-  const { bits, alive } = tensor;
-  const limit = threshold.bits;
-  for (let j = 0; j < bits.length; j++) {
-    if (((alive[j >> 3]! >> (j & 7)) & 1) === 0) continue;
-    const x = magnitude(bits[j]!);
-    if (x < limit || (x === limit && ties-- <= 0)) continue;
-    kept[j >> 3]! |= 1 << (j & 7);
+export function* keepAbove(
+  tensor: Candidate,
+  threshold: Threshold,
+  ties: number,
+  kept: Uint8Array,
+): Generator<undefined, number> {
+  let left = ties;
+  for (const [from, to] of pieces(tensor)) {
+    left = keepPiece(tensor, from, to, threshold.bits, left, kept);
+    yield;
   }
-  return Math.max(ties, 0);
+  return left;
 }
 
-function countHigh(tensor: Candidate, histogram: Uint32Array): void {
+/** Where a tensor's weights are cut, so that no piece holds the event loop. */
+function* pieces({ bits }: Candidate): Generator<readonly [from: number, to: number]> {
+  for (let from = 0; from < bits.length; from += PIECE) yield [from, Math.min(from + PIECE, bits.length)];
+}
+
+function keepPiece(
+  { bits, alive }: Candidate,
+  from: number,
+  to: number,
+  limit: number,
+  ties: number,
+  kept: Uint8Array,
+): number {
+  let left = ties;
+  for (let j = from; j < to; j++) {
+    if (((alive[j >> 3]! >> (j & 7)) & 1) === 0) continue;
+    const x = magnitude(bits[j]!);
+    if (x < limit || (x === limit && left-- <= 0)) continue;
+    kept[j >> 3]! |= 1 << (j & 7);
+  }
+  return Math.max(left, 0);
+}
+
+function countHigh(tensor: Candidate, from: number, to: number, histogram: Uint32Array): undefined {
   const { bits, alive } = tensor;
-  for (let j = 0; j < bits.length; j++) {
+  for (let j = from; j < to; j++) {
     if (((alive[j >> 3]! >> (j & 7)) & 1) === 0) continue;
     const x = magnitude(bits[j]!);
     if (x >= INFINITY_BITS) refuse(tensor, j);
@@ -72,9 +102,14 @@ function countHigh(tensor: Candidate, histogram: Uint32Array): void {
   }
 }
 
-function countLow(tensor: Candidate, highBits: number, histogram: Uint32Array): void {
-  const { bits, alive } = tensor;
-  for (let j = 0; j < bits.length; j++) {
+function countLow(
+  { bits, alive }: Candidate,
+  from: number,
+  to: number,
+  highBits: number,
+  histogram: Uint32Array,
+): undefined {
+  for (let j = from; j < to; j++) {
     if (((alive[j >> 3]! >> (j & 7)) & 1) === 0) continue;
     const x = magnitude(bits[j]!);
     if (x >>> 16 === highBits) histogram[x & 0xffff]!++;

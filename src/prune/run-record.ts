@@ -47,7 +47,7 @@ export interface RecordedData extends Pick<ScoringData, 'samples' | 'notes' | 's
 
 type Outcome = Pick<RunRecord, 'status' | 'reason' | 'kept' | 'log2' | 'layers'>;
 
-/** Writes run.json; `written` are the paths of the run's other files. @throws PxError ERR_IO */
+/** Writes run.json; `written` are the paths of the run's other files. @throws PxError ERR_IO, ERR_ABORTED */
 export async function writeRunRecord(
   folder: string,
   onnx: OnnxModel,
@@ -55,9 +55,10 @@ export async function writeRunRecord(
   summary: RunSummary,
   outcome: Outcome,
   written: readonly string[],
+  signal?: AbortSignal,
 ): Promise<void> {
   const hashes = await Promise.all(
-    written.map(async (path) => [relative(folder, path), await sha256File(path)] as const),
+    written.map(async (path) => [relative(folder, path), await sha256File(path, signal)] as const),
   );
   const record: RunRecord = {
     format: 1,

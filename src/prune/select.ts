@@ -1,4 +1,5 @@
 import { PxError } from '../errors.js';
+import { atOnce, inPieces } from '../pieces.js';
 import { clearPadding, countKept, maskBytes } from './masks.js';
 import { type Candidate, findThreshold, floatBits, keepAbove } from './radix.js';
 
@@ -29,6 +30,25 @@ export function selectTopK(
   k: number,
   options: SelectOptions = {},
 ): Uint8Array[] {
+  return atOnce(selecting(scores, alive, k, options));
+}
+
+/** `selectTopK` that lets timers and signals through meanwhile. @throws PxError also ERR_ABORTED */
+export function selectTopKInPieces(
+  scores: readonly Float32Array[],
+  alive: readonly Uint8Array[],
+  k: number,
+  options: SelectOptions & { readonly signal?: AbortSignal | undefined },
+): Promise<Uint8Array[]> {
+  return inPieces(selecting(scores, alive, k, options), options.signal);
+}
+
+function* selecting(
+  scores: readonly Float32Array[],
+  alive: readonly Uint8Array[],
+  k: number,
+  options: SelectOptions,
+): Generator<undefined, Uint8Array[]> {
   checkLengths(scores, alive);
   const all = scores.map((s, t): Candidate => {
     const mask = alive[t]!.slice();
@@ -44,13 +64,18 @@ export function selectTopK(
     );
   }
   const selected = candidates.map((candidate) => new Uint8Array(candidate.alive.length));
-  const rest = keepFloor(candidates, selected, k, options.floor ?? 0);
-  keepTop(rest.candidates, rest.k, selected);
+  const rest = yield* keepFloor(candidates, selected, k, options.floor ?? 0);
+  yield* keepTop(rest.candidates, rest.k, selected);
   return all.map((tensor) => selected[candidates.indexOf(tensor)] ?? tensor.alive);
 }
 
 /** Forces each tensor's best into `masks`; what is left of the candidates and of k competes globally. */
-function keepFloor(candidates: readonly Candidate[], masks: readonly Uint8Array[], k: number, floor: number) {
+function* keepFloor(
+  candidates: readonly Candidate[],
+  masks: readonly Uint8Array[],
+  k: number,
+  floor: number,
+): Generator<undefined, { candidates: readonly Candidate[]; k: number }> {
   if (!Number.isInteger(floor) || floor < 0) {
     throw new PxError('ERR_OPTION', `floor is ${floor}: it must be a whole number of weights, 0 or more`);
   }
@@ -64,10 +89,11 @@ function keepFloor(candidates: readonly Candidate[], masks: readonly Uint8Array[
         'lower the floor or raise the density',
     );
   }
-  const remaining = candidates.map((candidate, t) => {
-    keepTop([candidate], counts[t]!, [masks[t]!]);
-    return { ...candidate, alive: without(candidate.alive, masks[t]!) };
-  });
+  const remaining: Candidate[] = [];
+  for (const [t, candidate] of candidates.entries()) {
+    yield* keepTop([candidate], counts[t]!, [masks[t]!]);
+    remaining.push({ ...candidate, alive: without(candidate.alive, masks[t]!) });
+  }
   return { candidates: remaining, k: k - forced };
 }
 
@@ -79,12 +105,16 @@ function without(mask: Uint8Array, removed: Uint8Array): Uint8Array {
 }
 
 /** Adds the k best of the candidates to their masks. */
-function keepTop(candidates: readonly Candidate[], k: number, masks: readonly Uint8Array[]): void {
-  const threshold = findThreshold(candidates, k);
+function* keepTop(
+  candidates: readonly Candidate[],
+  k: number,
+  masks: readonly Uint8Array[],
+): Generator<undefined, void> {
+  const threshold = yield* findThreshold(candidates, k);
   let ties = threshold.ties;
-  candidates.forEach((candidate, t) => {
-    ties = keepAbove(candidate, threshold, ties, masks[t]!);
-  });
+  for (const [t, candidate] of candidates.entries()) {
+    ties = yield* keepAbove(candidate, threshold, ties, masks[t]!);
+  }
 }
 
 function checkLengths(scores: readonly Float32Array[], alive: readonly Uint8Array[]): void {

@@ -56,7 +56,7 @@ describe('a process', () => {
   );
 });
 
-it('forgets programs that nobody holds, and no others', { timeout: 120_000 }, async () => {
+it('forgets programs that nobody holds, and no others', { timeout: 300_000 }, async () => {
   const { rssGrownMB, threadsLeft, ...same } = await resultOf('forgotten', [], ['--expose-gc']);
   expect(same).toEqual({ sameWithoutWeights: true, sameKept: true });
   if (onLinux) expect(threadsLeft).toBeLessThanOrEqual(0);

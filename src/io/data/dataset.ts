@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { PxError } from '../../errors.js';
 import { elementCount } from '../safetensors-header.js';
+import { throwIfAborted } from './abort.js';
 import { SampleReader } from './sample-reader.js';
 import type { Dataset, Sample, SampleInfo, SkippedSample, Source } from './types.js';
 
 /** Samples hashed at a time. */
 const DIGEST_STEP = 64;
+
+/** Bytes hashed in one go: some milliseconds. */
+const HASH_PIECE = 4 * 1024 * 1024;
 
 /** The samples chosen from all sources. */
 export class SampleDataset implements Dataset {
@@ -37,8 +42,13 @@ export class SampleDataset implements Dataset {
     hash.update(
       `${JSON.stringify([this.sampleShape, this.samples.map(({ id, label }) => [id, label ?? null])])}\n`,
     );
-    for await (const x of this.batches(sizes, signal))
-      hash.update(new Uint8Array(x.buffer, x.byteOffset, x.byteLength));
+    for await (const x of this.batches(sizes, signal)) {
+      for (let at = 0; at < x.byteLength; at += HASH_PIECE) {
+        hash.update(new Uint8Array(x.buffer, x.byteOffset + at, Math.min(HASH_PIECE, x.byteLength - at)));
+        await setImmediate(); // hashing holds the event loop
+        throwIfAborted(signal);
+      }
+    }
     this.#digest = hash.digest('hex');
     return this.#digest;
   }

@@ -43,11 +43,11 @@ const threads = threadCount();
 for (let i = 0; i < 10; i++) await forgetIdle();
 await collect();
 const rss = process.memoryUsage.rss();
-for (let i = 0; i < 60; i++) {
+for (let i = 0; i < 30; i++) {
   await forgetIdle();
   if (i % 10 === 9) await collect();
 }
-for (let i = 0; i < 20; i++) {
+for (let i = 0; i < 10; i++) {
   await forgetBusy();
   await collect();
 }
