@@ -30,17 +30,24 @@ export function readTensor(model: OnnxModel, record: TensorRecord): Tensor {
 }
 
 /**
+ * As `readTensor`, for tensors of any size.
+ *
+ * @throws PxError as readTensor
+ */
+export async function readLargeTensor(model: OnnxModel, record: TensorRecord): Promise<Tensor> {
+  const { payload } = record;
+  if (payload.kind !== 'external') return readTensor(model, record);
+  return decodeValues(record, { kind: 'raw', ...whole(await readExternal(model, record.name, payload)) });
+}
+
+/**
  * A weight's values as float32 in stored layout, zero-copy where the file holds aligned little-endian float32.
  *
  * @throws PxError as readTensor; ERR_UNSUPPORTED when a value is outside float32's range
  */
 export async function readWeight(model: OnnxModel, record: TensorRecord): Promise<Float32Array> {
-  const { payload } = record;
-  const tensor =
-    payload.kind === 'external'
-      ? decodeValues(record, { kind: 'raw', ...whole(await readExternal(model, record.name, payload)) })
-      : readTensor(model, record);
-  return tensor.data instanceof Float32Array ? tensor.data : Float32Array.from(tensor.data);
+  const { data } = await readLargeTensor(model, record);
+  return data instanceof Float32Array ? data : Float32Array.from(data);
 }
 
 interface Source {

@@ -5,7 +5,7 @@ import { externalPath } from '../onnx/external.js';
 import { findMetadataEntries } from '../onnx/metadata-props.js';
 import { DENSITY_KEY } from '../onnx/patch.js';
 import type { ByteRange, OnnxModel } from '../onnx/proto.js';
-import { readTensor } from '../onnx/tensor-data.js';
+import { readLargeTensor } from '../onnx/tensor-data.js';
 
 /** One byte a weight, 0 = pruned. */
 export interface NamedMask {
@@ -18,9 +18,12 @@ export interface NamedMask {
 const CHUNK = 16 * 1024 * 1024;
 
 /** Says which pruned weight is not 0; undefined where all are. */
-export function findNonZero(pruned: OnnxModel, masks: readonly NamedMask[]): string | undefined {
+export async function findNonZero(
+  pruned: OnnxModel,
+  masks: readonly NamedMask[],
+): Promise<string | undefined> {
   for (const { name, keep } of masks) {
-    const values = valuesOf(pruned, name);
+    const values = await valuesOf(pruned, name);
     if (values?.length !== keep.length) return `tensor '${name}' is missing or has another size`;
     for (let j = 0; j < keep.length; j++) {
       if (keep[j] === 0 && values[j] !== 0)
@@ -42,7 +45,7 @@ export async function comparePruned(
   const difference = compareBytes(outside(input, masks), outside(pruned, masks));
   if (difference !== undefined) return difference;
   for (const { name, keep } of masks) {
-    const [before, after] = [valuesOf(input, name), valuesOf(pruned, name)];
+    const [before, after] = [await valuesOf(input, name), await valuesOf(pruned, name)];
     if (before?.length !== keep.length || after?.length !== keep.length)
       return `tensor '${name}' has another size`;
     for (let j = 0; j < keep.length; j++) {
@@ -54,9 +57,9 @@ export async function comparePruned(
   return compareExternal(input, pruned, masks);
 }
 
-function valuesOf(model: OnnxModel, name: string): ArrayLike<number> | undefined {
+async function valuesOf(model: OnnxModel, name: string): Promise<ArrayLike<number> | undefined> {
   const tensor = model.tensors.get(name);
-  return tensor && readTensor(model, tensor).data;
+  return tensor && (await readLargeTensor(model, tensor)).data;
 }
 
 /** The parts of a model file that pruning must not touch: all but the masked tensors' elements and their density entries. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { loadModel, prune } from '../../src/index.js';
 import { readModel } from '../../src/onnx/read.js';
 import { readTensor } from '../../src/onnx/tensor-data.js';
 import { verifyRun } from '../../src/prune/verify.js';
+import { findNonZero } from '../../src/prune/verify-model.js';
 import { onnxFile, rawBytes, type TestNode, type TestTensor } from '../support/onnx-file.js';
 import { uniform } from '../support/random.js';
 
@@ -170,4 +171,28 @@ describe.each(TYPES)('%s weights', (type) => {
       expect(before.findIndex((byte, at) => byte !== after[at] && !inWeights(at))).toBe(-1);
     }
   });
+});
+
+it('a weight with more elements than any constant may have is verified too', async () => {
+  const dims = [8193, 8192];
+  const size = 8193 * 8192;
+  const storage = { location: 'large.bin', length: 4 * size };
+  const path = join(work, 'large.onnx');
+  await writeFile(
+    path,
+    onnxFile({
+      inputs: { x: ['n', 8193] },
+      outputs: ['y'],
+      tensors: { w: { dims, data: [], storage } },
+      nodes: [['MatMul', ['x', 'w'], ['y']]],
+    }),
+  );
+  const file = await open(join(work, 'large.bin'), 'w');
+  await file.truncate(4 * size); // zeros that take no room on the disk
+  const { model } = await readModel(path);
+  const masks = [{ name: 'w', shape: dims, keep: new Uint8Array(size) }];
+  expect(await findNonZero(model, masks)).toBe(undefined);
+  await file.write(Float32Array.of(0.5), 0, 4, 4 * (size - 1));
+  await file.close();
+  expect(await findNonZero(model, masks)).toMatch(`weight ${size - 1} of 'w' is pruned, but holds 0.5`);
 });
