@@ -4,6 +4,9 @@ import { decodeTensor } from './decode-tensor.js';
 import type { Attribute, ByteRange, OnnxModel, OnnxNode, TensorRecord, ValueInfo } from './proto.js';
 import { Message, stringPair, WireType } from './wire.js';
 
+/** Nodes, their inputs, outputs and attributes, tensors and graph inputs and outputs, together. */
+const MAX_PARTS = 2 ** 22;
+
 /**
  * Decodes an ONNX ModelProto. Unknown fields are passed over (they survive in the bytes).
  *
@@ -31,6 +34,7 @@ class ModelDecoder {
   private readonly inputs: ValueInfo[] = [];
   private readonly outputs: ValueInfo[] = [];
   private graphName = '';
+  private parts = 0;
 
   constructor(private readonly bytes: Uint8Array) {}
 
@@ -82,6 +86,7 @@ class ModelDecoder {
   private graph(graph: Message): void {
     graph.forEach((field, wire) => {
       if (wire !== WireType.LengthDelimited) return false;
+      this.count();
       if (field === 1) this.nodes.push(this.node(graph.message()));
       else if (field === 2) this.graphName = graph.text();
       else if (field === 5) this.add(decodeTensor(graph.message(), this.bytes, ''));
@@ -92,6 +97,17 @@ class ModelDecoder {
       } else return false;
       return true;
     });
+  }
+
+  /** Two bytes are enough for an empty node, which takes a hundred times that in memory. */
+  private count(): void {
+    this.parts++;
+    if (this.parts > MAX_PARTS) {
+      throw new PxError(
+        'ERR_UNSUPPORTED',
+        `it has more than ${MAX_PARTS} nodes, names, attributes and tensors`,
+      );
+    }
   }
 
   private add(tensor: TensorRecord): void {
@@ -124,6 +140,7 @@ class ModelDecoder {
     let domain = '';
     node.forEach((field, wire) => {
       if (wire !== WireType.LengthDelimited) return false;
+      this.count();
       if (field === 1) inputs.push(node.text());
       else if (field === 2) outputs.push(node.text());
       else if (field === 3) name = node.text();
@@ -169,8 +186,10 @@ class ModelDecoder {
         for (const value of floatAt(wire)) floats.push(value);
       } else if (field === 8 && (wire === WireType.LengthDelimited || wire === WireType.Varint))
         attribute.ints(wire, ints);
-      else if (field === 9 && wire === WireType.LengthDelimited) strings.push(attribute.text());
-      else {
+      else if (field === 9 && wire === WireType.LengthDelimited) {
+        this.count();
+        strings.push(attribute.text());
+      } else {
         hasGraph ||= field === 6 || field === 11;
         return false;
       }
