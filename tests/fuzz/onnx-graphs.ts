@@ -8,6 +8,7 @@ import {
   type TestTensor,
 } from '../support/onnx-file.js';
 import { HOSTILE_NAMES, hostileInt } from './hostile-values.js';
+import { SENSIBLE_NODES, SENSIBLE_TENSORS } from './sensible-nodes.js';
 
 const OPS = [
   'Conv',
@@ -172,6 +173,9 @@ const node = fc.record({
   outputs: fc.oneof({ weight: 6, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.nat(3) }),
   attributes: fc.array(attribute, { maxLength: 3 }),
   rename: fc.nat(600),
+  /** Which of the sensible nodes it is, if any, and how many of its attributes are replaced. */
+  sensible: fc.option(fc.nat(SENSIBLE_NODES.length - 1), { nil: undefined, freq: 4 }),
+  replaced: fc.constantFrom(0, 0, 0, 0, 1),
 });
 
 const float = fc.constantFrom(0, 1, -1, 0.5, 2, 3.5, 1, 0.25, 0.1, -2, Number.NaN, 1e38);
@@ -221,29 +225,45 @@ const spec: fc.Arbitrary<FileSpec> = fc
     opset: fc.constantFrom(7, 9, 11, 13, 17, 18, 21, 99),
     batch: fc.constantFrom<(number | string)[]>('N', 'N', 1, 4),
     shape: fc.oneof(
-      { weight: 20, arbitrary: fc.constantFrom<number[][]>([4, 8, 8], [4, 8], [256], [4, 4, 4, 4]) },
+      {
+        weight: 20,
+        arbitrary: fc.constantFrom<number[][]>([4, 8, 8], [4, 8, 8], [4, 8, 8], [4, 8], [256], [4, 4, 4, 4]),
+      },
       { weight: 1, arbitrary: fc.array(hostileInt, { maxLength: 5 }) },
     ),
     tensors: fc.array(tensor, { minLength: 2, maxLength: 6 }),
     nodes: fc.array(node, { minLength: 1, maxLength: 8 }),
   })
   .map(({ opset, batch, shape, tensors, nodes }) => {
-    const names = ['x', ...tensors.map((_, i) => `c${i}`)];
-    const made: TestNode[] = nodes.map(({ op, inputs, outputs, attributes, rename }, n) => {
-      const from = inputs.map((i, k) =>
-        k === 0 && i % 3 > 0
-          ? (names.at(-1) as string)
-          : i === 40
-            ? `later${n}`
-            : (names[i % names.length] as string),
-      );
-      const to = Array.from({ length: outputs }, (_, k) =>
-        rename < HOSTILE_NAMES.length ? HOSTILE_NAMES[rename]! : `n${n}_${k}`,
-      );
-      names.push(...to);
-      return [op, from, to, Object.fromEntries(attributes)];
-    });
-    const constants = Object.fromEntries(tensors.map((one, i) => [`c${i}`, one]));
+    const names = [...tensors.map((_, i) => `c${i}`), 'x'];
+    const made: TestNode[] = nodes.map(
+      ({ op, inputs, outputs, attributes, rename, sensible, replaced }, n) => {
+        if (sensible !== undefined) {
+          const [sensibleOp, others, own = {}] = SENSIBLE_NODES[sensible]!;
+          const from = [names.at(-1)!, ...others];
+          names.push(`n${n}`);
+          return [
+            sensibleOp,
+            from,
+            [`n${n}`],
+            { ...own, ...Object.fromEntries(attributes.slice(0, replaced)) },
+          ];
+        }
+        const from = inputs.map((i, k) =>
+          k === 0 && i % 3 > 0
+            ? (names.at(-1) as string)
+            : i === 40
+              ? `later${n}`
+              : (names[i % names.length] as string),
+        );
+        const to = Array.from({ length: outputs }, (_, k) =>
+          rename < HOSTILE_NAMES.length ? HOSTILE_NAMES[rename]! : `n${n}_${k}`,
+        );
+        names.push(...to);
+        return [op, from, to, Object.fromEntries(attributes)];
+      },
+    );
+    const constants = { ...SENSIBLE_TENSORS, ...Object.fromEntries(tensors.map((one, i) => [`c${i}`, one])) };
     return {
       opset,
       inputs: { x: [batch, ...shape] },

@@ -186,6 +186,16 @@ describe('attributes from strangers', () => {
     }
   });
 
+  it('a Mean of constants before the first value is refused', async () => {
+    const bytes = file([['Mean', ['c', 'c', 'x'], ['y']]], { tensors: { c: scalar(1) } });
+    expect((await refusal(bytes)).code).toBe('ERR_UNSUPPORTED');
+  });
+
+  it('an empty exponent is malformed', async () => {
+    const bytes = file([['Pow', ['x', 'c'], ['y']]], { tensors: { c: { dims: [0], data: [] } } });
+    expect((await refusal(bytes)).code).toBe('ERR_FILE');
+  });
+
   it('an axis named twice is malformed', async () => {
     const tensors = { s: ints(1, 1, 1, 1), a: ints(2, 2), z: ints(0, 0), e: ints(4, 2) };
     expect((await refusal(file([['Pad', ['x', 's', '', 'a'], ['y']]], { tensors, opset: 18 }))).code).toBe(

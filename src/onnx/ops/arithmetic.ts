@@ -5,6 +5,8 @@ import type { NodeContext } from '../context.js';
 import type { Converter, OpRow } from './converter.js';
 
 function emitBinary(ctx: NodeContext, fn: BinaryNode['fn'], left: Arg, right: Arg, suffix = ''): ValueId {
+  if (!isValue(left) && !isValue(right))
+    ctx.refuse('two constants before the first value', 'fold constants before exporting');
   const [a, b] = [ctx.shapeOf(left), ctx.shapeOf(right)];
   const shape = broadcastDims(a, b) ?? ctx.malformed(`shapes [N,${a}] and [N,${b}] do not broadcast`);
   return ctx.emit({ kind: 'binary', fn, left, right }, shape, suffix);
@@ -19,8 +21,6 @@ function chain(fn: BinaryNode['fn']): Converter {
       ctx.refuse('the broadcast attribute of opset 6', 'convert the model to opset 7 or later');
     let out = args[0] as Arg;
     args.slice(1).forEach((arg, i) => {
-      if (!isValue(out) && !isValue(arg))
-        ctx.refuse('two constants before the first value', 'fold constants before exporting');
       out = emitBinary(ctx, fn, out, arg, i === args.length - 2 ? '' : `/${i}`);
     });
     return isValue(out) ? out : ctx.malformed('it has no data input');
@@ -49,7 +49,7 @@ const pow: Converter = (ctx) => {
   if (!ctx.isConstant(1)) ctx.refuse('an exponent that is computed from the input');
   const { id: input, shape } = ctx.value(0);
   const exponent: Tensor = ctx.tensor(1, 'the exponent');
-  const alpha = exponent.data[0] as number;
+  const alpha = exponent.data[0] ?? ctx.malformed('its exponent is empty');
   if (exponent.data.some((value) => value !== alpha)) ctx.refuse('exponents that differ by element');
   if (alpha === 1) return input;
   return ctx.emit({ kind: 'unary', fn: 'pow', input, alpha, beta: 0 }, shape);
