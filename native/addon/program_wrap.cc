@@ -136,12 +136,12 @@ Napi::Value ProgramWrap::start(Napi::Env env, std::function<void()> work,
 
 Napi::Value ProgramWrap::set_mask(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
+  const uint32_t param = info[0].ToNumber().Uint32Value();
   Program& program = idle(env);
   if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
     fail(env, "ERR_OPTION", "setMask: a Uint8Array expected");
   const Napi::Uint8Array bits = info[1].As<Napi::Uint8Array>();
-  guarded(env,
-          [&] { program.set_mask(info[0].ToNumber().Uint32Value(), bits.Data(), bits.ElementLength()); });
+  guarded(env, [&] { program.set_mask(param, bits.Data(), bits.ElementLength()); });
   return env.Undefined();
 }
 
@@ -153,9 +153,10 @@ Napi::Value ProgramWrap::begin(const Napi::CallbackInfo& info) {
 
 Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
+  // Conversions first: they may run JavaScript, which may dispose the program.
+  const int64_t samples = info[1].ToNumber().Int64Value();
   Program& program = ready(env);
   const Plan& plan = program.plan();
-  const int64_t samples = info[1].ToNumber().Int64Value();
   if (samples < 1 || samples > (1 << 24)) fail(env, "ERR_OPTION", "push: 1 or more samples expected");
   const auto n = static_cast<size_t>(samples);
   std::vector<Borrowed> keep;

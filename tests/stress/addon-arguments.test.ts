@@ -1,0 +1,136 @@
+/** The addon's own methods with arguments that the package never passes: refused, and the next round is as good as any. */
+import { describe, expect, it } from 'vitest';
+import { loadAddon, type NativeOptions, type NativeProgram } from '../../src/backend/native/addon.js';
+import { encodePlan } from '../../src/backend/native/wire.js';
+import { PlanMaker, randomStream } from '../support/plan-maker.js';
+
+const maker = new PlanMaker([3, 8, 8], randomStream(3));
+const last = maker.leaky(maker.batchNorm(maker.conv(0, 4, { pad: 1 })), 0);
+maker.output(maker.dense(maker.flatten(maker.averagePool(last, 8)), 5));
+const { weights } = maker;
+const plan = maker.plan();
+const bytes = encodePlan(plan);
+const options: NativeOptions = { joint: false, batchStatistics: true, threads: 2 };
+const x = new Float32Array(4 * 192).map((_, i) => Math.sin(i));
+
+const { Program } = loadAddon();
+/** Typed for what it takes; here it gets anything. */
+type Loose = Record<keyof NativeProgram, (...args: unknown[]) => unknown>;
+const make = (...args: unknown[]) => Reflect.construct(Program, args) as unknown as Loose;
+
+const thrower = {
+  valueOf() {
+    throw new Error('thrown by an argument');
+  },
+};
+const detached = new Float32Array(x.length);
+structuredClone(detached, { transfer: [detached.buffer] });
+const ODD: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  -1,
+  0,
+  1.5,
+  2 ** 31,
+  2 ** 53,
+  Number.NaN,
+  1n,
+  'text',
+  Symbol('s'),
+  {},
+  [],
+  [1, 2],
+  [null, null],
+  [new Float32Array(1)],
+  new Float32Array(1),
+  new Float64Array(x.length),
+  new Uint8Array(3),
+  new Uint8Array(4096),
+  new DataView(new ArrayBuffer(8)),
+  new ArrayBuffer(8),
+  detached,
+  [detached, detached],
+  thrower,
+  () => 1,
+];
+
+function outputs() {
+  return [
+    plan.params.map(({ size }) => new Float32Array(size)),
+    plan.outputs.map(() => new Float32Array(5)),
+  ] as const;
+}
+
+async function round(program: Loose): Promise<unknown> {
+  const [scores, u] = outputs();
+  program.begin(false);
+  await program.push(x, 4, null);
+  return [await program.finish(scores, u), scores, u];
+}
+
+/** The rejection or what was thrown; undefined where the call was accepted. */
+async function refusal(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('the addon refuses', () => {
+  it('to make a program of the wrong things', async () => {
+    const good = [bytes, weights, options];
+    for (let place = 0; place < 3; place++) {
+      for (const odd of ODD) {
+        if (place === 2 && Object(odd) === odd) continue; // options have defaults of their own
+        const args = good.map((arg, i) => (i === place ? odd : arg));
+        expect(
+          await refusal(() => make(...args)),
+          `argument ${place}: ${String(odd?.toString)}`,
+        ).toBeInstanceOf(Error);
+      }
+    }
+    expect(await refusal(() => make())).toBeInstanceOf(Error);
+    expect(await refusal(() => (Program as unknown as () => void)())).toBeInstanceOf(Error);
+    expect(await refusal(() => Program.prototype.begin.call({} as NativeProgram, true))).toBeInstanceOf(
+      Error,
+    );
+  });
+
+  it('odd arguments of every method, and works on', async () => {
+    const program = make(bytes, weights, options);
+    const expected = await round(program);
+    const [scores, u] = outputs();
+    const good: [keyof NativeProgram, unknown[], number[]][] = [
+      ['setMask', [0, new Uint8Array(14).fill(255)], [1]],
+      ['push', [x, 4, null], [0, 1]],
+      ['finish', [scores, u], [0, 1]],
+    ];
+    for (const [method, args, places] of good) {
+      for (const place of places) {
+        for (const odd of ODD) {
+          program.begin(false);
+          await program.push(x, 4, null);
+          const given = args.map((arg, i) => (i === place ? odd : arg));
+          expect(await refusal(() => program[method](...given)), `${method} ${place}`).toBeInstanceOf(Error);
+        }
+      }
+      expect(await refusal(() => program[method]())).toBeInstanceOf(Error);
+    }
+    expect(await round(program)).toEqual(expected);
+    program.dispose();
+  });
+
+  it('a program that an argument disposes on its way', async () => {
+    const program = make(bytes, weights, options);
+    program.begin(false);
+    const disposer = { valueOf: () => program.dispose() ?? 4 };
+    expect(await refusal(() => program.push(x, disposer, null))).toMatchObject({ code: 'ERR_STATE' });
+    const other = make(bytes, weights, options);
+    const mask = new Uint8Array(14);
+    const masking = { valueOf: () => other.dispose() ?? 0 };
+    expect(await refusal(() => other.setMask(masking, mask))).toMatchObject({ code: 'ERR_STATE' });
+  });
+});
