@@ -1,7 +1,7 @@
 /** The engine's own check of a Plan: what no kernel tests again. Each of these Plans would lead one out of bounds. */
 import { describe, expect, it } from 'vitest';
 import { cpuBackend } from '../../src/backend/native/cpu.js';
-import type { Plan, Step } from '../../src/plan/plan.js';
+import type { LinearStep, Plan, Step } from '../../src/plan/plan.js';
 import { PlanMaker, randomStream } from '../support/plan-maker.js';
 
 const OPTIONS = { method: 'px', norm: 'batch', threads: 1 } as const;
@@ -33,7 +33,7 @@ function broken(op: Step['op'], change: (step: never) => object): Parts {
 }
 
 type Of<Op> = Extract<Step, { op: Op }>;
-const conv = (change: (step: Of<'conv'>) => object) => broken('conv', change as never);
+const conv = (change: (step: LinearStep) => object) => broken('conv', change as never);
 
 const CASES: readonly [string, () => Parts][] = [
   [
