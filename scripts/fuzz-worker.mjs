@@ -34,7 +34,7 @@ else {
         tally,
       );
     } catch (error) {
-      failure = `${error.message}\n${error.cause?.stack ?? error.stack}`.slice(0, 6000);
+      failure = `${error.cause?.stack ?? error.stack}\n${error.message}`.slice(0, 6000);
     }
   }
   parentPort.postMessage({

@@ -187,6 +187,8 @@ export class NodeContext {
       return this.refuse(`a constant of shape [${tensor.dims}] moves the batch from the leading axis`);
     }
     const [lead, ...dims] = tensor.dims as [number, ...number[]];
+    if (lead === 0)
+      return this.malformed(`a constant of shape [${tensor.dims}] meets data, without an element for it`);
     const size = sizeOf(dims);
     const data = tensor.data.subarray(0, size);
     for (let i = size; i < tensor.data.length; i++) {

@@ -196,6 +196,14 @@ describe('attributes from strangers', () => {
     expect((await refusal(bytes)).code).toBe('ERR_FILE');
   });
 
+  it('a constant whose batch axis is empty is malformed', async () => {
+    const bytes = file([['Mul', ['x', 'c'], ['y']]], {
+      inputs: { x: ['N', 8] },
+      tensors: { c: { dims: [0, 1], data: [] } },
+    });
+    expect((await refusal(bytes)).code).toBe('ERR_FILE');
+  });
+
   it('an axis named twice is malformed', async () => {
     const tensors = { s: ints(1, 1, 1, 1), a: ints(2, 2), z: ints(0, 0), e: ints(4, 2) };
     expect((await refusal(file([['Pad', ['x', 's', '', 'a'], ['y']]], { tensors, opset: 18 }))).code).toBe(
