@@ -1,125 +1,179 @@
-// Linear steps: convolution, its adjoint, transposed convolution and dense layers are all this one loop.
+// Linear steps: convolution, its adjoint, transposed convolution and dense layers are all this one loop over surviving weights.
 //
-//   y[m][l] = scale * sum_t sum_c w[t][c][m] * x[tap t + c*x_channel][l] + bias[m]        for each point
+//   y[m][p] (+)= scale * ( start[m][p] + sum over entries e of channel m: w_e * x[point p + offset e] ) + bias[m]
 //
 // The plain definition:
-//   for m in rows: for l in L: s = 0; for t: for c in C: s += w[t][c][m] * x[...]; y[m][l] = scale * s + bias[m]
+//   for m in M: for p in points: for l in L: s = start; for e in list[m]: s += w[e] * x[xp[p] + off[e] + l]; y = scale*s + bias
 //
-// x is [channel][position][L lanes], so a load is never unaligned to a lane vector and no edge is tested: a point's tap list holds
-// only taps that fall inside. M is cut into blocks of kConvBlock channels whose sums stay in registers. Sums are float32 in two levels,
-// runs of kRun channels and the sum of the runs, in the order t, then c: rounding grows with the root of each level and not of
-// T·C, which is what keeps gates from flipping forty layers on. One call serves one block of channels over a tile of points, so the block's weights stay in L1.
+// A vector is L floats: the lanes of one position, or L neighbouring positions of one sample. Channels go in pairs, and a pair's
+// weights are sorted by which of the two survive, so that a load serves both where both do and no multiplication by zero is ever
+// made: the cost falls with density, and at density 1 this is a dense kernel.
+//
+// Sums are float32 in registers, over one chunk of input channels (the caller's, about a hundred and fifty entries), then added to y.
+// f's go in three levels (`runs`): runs of kRun entries, the chunk, y. Rounding grows with the root of each level's length and not of the
+// whole, and that is what keeps gates from flipping forty layers on: a flip is an error of percents in single weights' scores. h, g and
+// j have no gates of their own, and nothing cancels in them.
 
-constexpr int kRun = 64;
+static constexpr uint32_t kRun = 8;
+static constexpr uint32_t kShort = 12;  // lists up to this length are one run
 
-// acc[m] = sum over `channels` of w[c][m] * x[c]
-template <int V, int M>
-static inline void conv_run(v8 acc[M][V], const float* x, ptrdiff_t x_channel, const float* w, int channels) {
-#pragma GCC unroll 8
-  for (int m = 0; m < M; ++m)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) acc[m][v] = v8_zero();
-  for (int c = 0; c < channels; ++c, x += x_channel, w += M) {
-    v8 in[V];
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) in[v] = v8_load(x + 8 * v);
-#pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
-#pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) v8_add_scaled(acc[m][v], w[m], in[v]);
+// How a list's weights are used: all ones; as they are; as they are, in runs.
+enum class Weigh { ones, plain, runs };
+
+// acc[p] += w * x[p] over n entries that one of the two channels has.
+template <int P, Weigh W>
+static inline void conv_one(vec acc[P], const float* const xs[P], const int32_t* off, const float* w,
+                            uint32_t n) {
+  for (uint32_t i = 0; i < n; ++i) {
+    const ptrdiff_t o = off[i];
+    const vec ws = W == Weigh::ones ? vec_zero() : vec_all(w[i]);
+#pragma GCC unroll 12
+    for (int p = 0; p < P; ++p) {
+      const vec x = vec_load(xs[p] + o);
+      acc[p] = W == Weigh::ones ? acc[p] + x : acc[p] + ws * x;
+    }
   }
 }
 
-template <int L, int M>
+// Likewise over n entries that both have.
+template <int P, Weigh W>
+static inline void conv_two(vec acc0[P], vec acc1[P], const float* const xs[P], const int32_t* off,
+                            const float* w, uint32_t n) {
+  for (uint32_t i = 0; i < n; ++i) {
+    const ptrdiff_t o = off[i];
+    const vec w0 = W == Weigh::ones ? vec_zero() : vec_all(w[2 * i]),
+              w1 = W == Weigh::ones ? vec_zero() : vec_all(w[2 * i + 1]);
+#pragma GCC unroll 12
+    for (int p = 0; p < P; ++p) {
+      const vec x = vec_load(xs[p] + o);
+      acc0[p] = W == Weigh::ones ? acc0[p] + x : acc0[p] + w0 * x;
+      acc1[p] = W == Weigh::ones ? acc1[p] + x : acc1[p] + w1 * x;
+    }
+  }
+}
+
+template <int P>
+static inline void flush(vec acc[P], vec total[P]) {
+#pragma GCC unroll 12
+  for (int p = 0; p < P; ++p) {
+    total[p] = total[p] + acc[p];
+    acc[p] = vec_zero();
+  }
+}
+
+template <int P>
+static inline void conv_runs(vec total0[P], vec total1[P], const float* const xs[P], const ConvList& list) {
+  const int32_t* off = list.off;
+  const float* w = list.w;
+  vec acc0[P], acc1[P];
+#pragma GCC unroll 12
+  for (int p = 0; p < P; ++p) acc0[p] = acc1[p] = vec_zero();
+  for (uint32_t left = list.both; left > 0;) {
+    const uint32_t n = left < kRun ? left : kRun;
+    conv_two<P, Weigh::plain>(acc0, acc1, xs, off, w, n);
+    flush<P>(acc0, total0);
+    flush<P>(acc1, total1);
+    off += n, w += 2 * n, left -= n;
+  }
+  for (uint32_t left = list.first; left > 0;) {
+    const uint32_t n = left < kRun ? left : kRun;
+    conv_one<P, Weigh::plain>(acc0, xs, off, w, n);
+    flush<P>(acc0, total0);
+    off += n, w += n, left -= n;
+  }
+  for (uint32_t left = list.second; left > 0;) {
+    const uint32_t n = left < kRun ? left : kRun;
+    conv_one<P, Weigh::plain>(acc1, xs, off, w, n);
+    flush<P>(acc1, total1);
+    off += n, w += n, left -= n;
+  }
+}
+
+template <int P, Weigh W>
+static inline void conv_list(vec acc0[P], vec acc1[P], const float* const xs[P], const ConvList& list) {
+  const int32_t* off = list.off;
+  const float* w = list.w;
+  conv_two<P, W>(acc0, acc1, xs, off, w, list.both);
+  off += list.both;
+  if (W != Weigh::ones) w += 2 * list.both;
+  conv_one<P, W>(acc0, xs, off, w, list.first);
+  off += list.first;
+  if (W != Weigh::ones) w += list.first;
+  conv_one<P, W>(acc1, xs, off, w, list.second);
+}
+
+// Stores one channel's sums, and its largest value.
+template <int P>
+static inline void conv_store(const ConvArgs* a, int channel, const vec acc[P], vec& top) {
+  float* y = a->y + channel * a->y_channel;
+  const vec bias = vec_all(a->bias ? a->bias[channel] : 0.0f), scale = vec_all(a->scale);
+  for (int p = 0; p < P; ++p) {
+    vec out = bias + scale * acc[p];
+    if (a->add) out = out + vec_load(y + a->yp[p]);
+    if (a->clamp) out = vec_max(out, vec_zero());
+    top = vec_max(out, top);
+    vec_store(y + a->yp[p], out);
+  }
+}
+
+template <int P>
 static void conv_points(const ConvArgs* a) {
-  constexpr int V = L / 8;
-  v8 top[V];
-  for (int v = 0; v < V; ++v) top[v] = v8_zero();
-  for (int p = 0; p < a->point_count; ++p) {
-    const ConvPoint& point = a->points[p];
-    v8 total[M][V];
-    for (int m = 0; m < M; ++m)
-      for (int v = 0; v < V; ++v) total[m][v] = v8_zero();
-    for (int t = 0; t < point.count; ++t) {
-      const Tap& tap = a->taps[point.first + t];
-      for (int c = 0; c < a->channels; c += kRun) {
-        const int run = a->channels - c < kRun ? a->channels - c : kRun;
-        v8 acc[M][V];
-        conv_run<V, M>(acc, a->x + tap.x + c * a->x_channel, a->x_channel, a->w + tap.w + c * M, run);
-#pragma GCC unroll 8
-        for (int m = 0; m < M; ++m)
-#pragma GCC unroll 2
-          for (int v = 0; v < V; ++v) v8_add(total[m][v], acc[m][v]);
-      }
+  const float* xs[P];
+#pragma GCC unroll 12
+  for (int p = 0; p < P; ++p) xs[p] = a->x + a->xp[p];
+  vec top = vec_zero();
+  for (int c = 0; c < a->channels; c += 2) {
+    const ConvList& list = a->lists[c / 2];
+    vec acc0[P], acc1[P];
+#pragma GCC unroll 12
+    for (int p = 0; p < P; ++p) {
+      acc0[p] = list.boxed & 1 ? vec_load(a->start + p * kVecFloats) : vec_zero();
+      acc1[p] = list.boxed & 2 ? vec_load(a->start + p * kVecFloats) : vec_zero();
     }
-#pragma GCC unroll 8
-    for (int m = 0; m < M; ++m) {
-      if (m >= a->rows) break;
-      float* y = a->y + point.y + m * a->y_channel;
-      const float bias = a->bias ? a->bias[m] : 0.0f;
-      const float biases[8] = {bias, bias, bias, bias, bias, bias, bias, bias};
-#pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) {
-        v8 out = v8_load(biases);
-        v8_add_scaled(out, a->scale, total[m][v]);
-        v8_max(top[v], out);
-        v8_store(y + 8 * v, out);
-      }
-    }
+    const uint32_t longest = list.both + (list.first > list.second ? list.first : list.second);
+    if (!list.w)
+      conv_list<P, Weigh::ones>(acc0, acc1, xs, list);
+    else if (a->runs && longest > kShort)
+      conv_runs<P>(acc0, acc1, xs, list);
+    else
+      conv_list<P, Weigh::plain>(acc0, acc1, xs, list);
+    conv_store<P>(a, c, acc0, top);
+    if (c + 1 < a->channels) conv_store<P>(a, c + 1, acc1, top);
   }
-  if (a->max)
-    for (int v = 0; v < V; ++v) {
-      const float m = v8_largest(top[v]);
-      if (m > *a->max) *a->max = m;
-    }
+  if (a->max) *a->max = vec_largest(top) > *a->max ? vec_largest(top) : *a->max;
 }
 
-// Weight gradient of a tile:  sum[m][c][l] += sum over points of d[m][point][l] * x[c][point][l], 8 partial sums a pair.
-// A call's own sum is kept in registers and added once, so long sums are pairwise in two levels.
-template <int L, int M, int C>
-static void grad_tile(const GradArgs* a) {
-  v8 acc[M][C];
-#pragma GCC unroll 8
-  for (int m = 0; m < M; ++m)
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) acc[m][c] = v8_zero();
-  for (int p = 0; p < a->points; ++p) {
-    const float* x = a->x + p * a->x_step;
-    const float* d = a->d + p * a->d_step;
-#pragma GCC unroll 2
-    for (int v = 0; v < L; v += 8) {
-      v8 xs[C];
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) xs[c] = v8_load(x + c * a->x_channel + v);
-#pragma GCC unroll 8
-      for (int m = 0; m < M; ++m) {
-        const v8 up = v8_load(d + m * a->d_channel + v);
-#pragma GCC unroll 8
-        for (int c = 0; c < C; ++c) v8_add_product(acc[m][c], up, xs[c]);
-      }
-    }
+static void conv(const ConvArgs* a) {
+  switch (a->points) {
+    case 1:
+      return conv_points<1>(a);
+    case 2:
+      return conv_points<2>(a);
+    case 3:
+      return conv_points<3>(a);
+#if PX_CONV_POINTS > 3
+    case 4:
+      return conv_points<4>(a);
+    case 5:
+      return conv_points<5>(a);
+    case 6:
+      return conv_points<6>(a);
+#endif
+#if PX_CONV_POINTS > 6
+    case 7:
+      return conv_points<7>(a);
+    case 8:
+      return conv_points<8>(a);
+    case 9:
+      return conv_points<9>(a);
+    case 10:
+      return conv_points<10>(a);
+    case 11:
+      return conv_points<11>(a);
+    case 12:
+      return conv_points<12>(a);
+#endif
+    default:
+      return;
   }
-#pragma GCC unroll 8
-  for (int m = 0; m < M; ++m)
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      float* s = a->sum + (m * kGradCols + c) * 8;
-      v8_add(acc[m][c], v8_load(s));
-      v8_store(s, acc[m][c]);
-    }
-}
-
-template <int L, int M>
-static void grad_cols(const GradArgs* a) {
-  if (a->cols == 1) return grad_tile<L, M, 1>(a);
-  if (a->cols == 2) return grad_tile<L, M, 2>(a);
-  grad_tile<L, M, 3>(a);
-}
-
-template <int L>
-static void grad(const GradArgs* a) {
-  if (a->rows == 1) return grad_cols<L, 1>(a);
-  if (a->rows == 2) return grad_cols<L, 2>(a);
-  if (a->rows == 3) return grad_cols<L, 3>(a);
-  grad_cols<L, 4>(a);
 }

@@ -76,17 +76,39 @@ static void affine(const AffineArgs* a) {
   *a->max = top;
 }
 
-// Per lane over n vectors: sum, and sum of (x - mean)² with the lane's own mean. Two sweeps, because one loses the variance
-// of a channel whose mean is large; callers keep n small enough for the second to hit L1.
-static void moments(const float* x, size_t n, int lanes, float* sum, float* m2) {
-  for (int l = 0; l < lanes; ++l) sum[l] = m2[l] = 0.0f;
-  for (size_t i = 0; i < n; ++i)
-    for (int l = 0; l < lanes; ++l) sum[l] += x[i * lanes + l];
-  float mean[64];
-  for (int l = 0; l < lanes; ++l) mean[l] = sum[l] / (float)n;
-  for (size_t i = 0; i < n; ++i)
-    for (int l = 0; l < lanes; ++l) {
-      const float d = x[i * lanes + l] - mean[l];
-      m2[l] += d * d;
+// Over n vectors and the first `filled` of their lanes: the mean, and the sum of squared distances from it. Two sweeps, because one
+// loses the variance of a channel whose mean is large; callers keep n small enough for the second to hit L1.
+static void moments(const float* x, size_t n, int lanes, int filled, double* mean, double* m2) {
+  vec sum = vec_zero(), squares = vec_zero();
+  float part[64];
+  if (lanes == kVecFloats) {
+    for (size_t i = 0; i < n; ++i) sum = sum + vec_load(x + i * kVecFloats);
+    vec_store(part, sum);
+  } else {
+    for (int l = 0; l < lanes; ++l) part[l] = 0.0f;
+    for (size_t i = 0; i < n; ++i)
+      for (int l = 0; l < lanes; ++l) part[l] += x[i * lanes + l];
+  }
+  double s = 0.0;
+  for (int l = 0; l < filled; ++l) s += part[l];
+  *mean = s / ((double)n * filled);
+  const float center = (float)*mean;
+  if (lanes == kVecFloats) {
+    const vec minus = vec_all(-center);
+    for (size_t i = 0; i < n; ++i) {
+      const vec d = vec_load(x + i * kVecFloats) + minus;
+      squares = squares + d * d;
     }
+    vec_store(part, squares);
+  } else {
+    for (int l = 0; l < lanes; ++l) part[l] = 0.0f;
+    for (size_t i = 0; i < n; ++i)
+      for (int l = 0; l < lanes; ++l) {
+        const float d = x[i * lanes + l] - center;
+        part[l] += d * d;
+      }
+  }
+  s = 0.0;
+  for (int l = 0; l < filled; ++l) s += part[l];
+  *m2 = s;
 }

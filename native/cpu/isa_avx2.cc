@@ -13,6 +13,8 @@
 #endif
 
 #define PX_VEC_BYTES 32
+#define PX_LANES 8
+#define PX_CONV_POINTS 6
 #define PX_ISA_NAME "avx2"
 namespace px {
 namespace avx2 {
@@ -22,6 +24,7 @@ namespace avx2 {
 #include "conv.cc"
 #include "elementwise.cc"
 #include "gate.cc"
+#include "grad.cc"
 #include "smooth.cc"
 #include "table.h"
 }  // namespace avx2

@@ -4,6 +4,12 @@
 #include "kernels.h"
 
 #define PX_VEC_BYTES 16
+#define PX_LANES 8
+#if defined(__aarch64__)
+#define PX_CONV_POINTS 6
+#else
+#define PX_CONV_POINTS 3
+#endif
 #define PX_ISA_NAME "base"
 namespace px {
 namespace base {
@@ -13,6 +19,7 @@ namespace base {
 #include "conv.cc"
 #include "elementwise.cc"
 #include "gate.cc"
+#include "grad.cc"
 #include "smooth.cc"
 #include "table.h"
 }  // namespace base

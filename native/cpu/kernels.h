@@ -1,55 +1,54 @@
 // The one list of CPU kernels: plain functions over pointers and sizes, compiled once per instruction set (isa_*.cc).
 //
 // Letters: L lanes (samples, or positions for a single sample) that lie next to each other, C input channels of a group,
-// M output channels of a group, T taps, E elements a sample. Every pointer is borrowed; `out` marks what is written.
+// M output channels of a group, E elements a sample. Every pointer is borrowed; `out` marks what is written.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
 namespace px {
 
-// Output channels computed together by a conv kernel, and the tile of the weight gradient. Packed weights follow them.
-constexpr int kConvBlock = 4;
-constexpr int kGradRows = 4;  // output channels
-constexpr int kGradCols = 3;  // input channels
-
-// One tap of one output point: offsets in floats into x, and into the packed weights of a channel block.
-struct Tap {
-  ptrdiff_t x;
-  ptrdiff_t w;
-};
-
-// One output point: taps [first, first + count) of the task's list; y is its offset in floats.
-struct ConvPoint {
-  int32_t first;
-  int32_t count;
-  ptrdiff_t y;
+// The surviving weights of two neighbouring output channels, sorted by which of the two has one.
+struct ConvList {
+  const int32_t* off;  // offsets into x, in floats: first those of `both`, then `first`, then `second`
+  const float* w;      // two floats an entry of `both`, one an entry of the others; null: all ones
+  uint32_t both, first, second;  // counts
+  uint32_t boxed;  // bit 0: the first channel begins with `start` instead of 0; bit 1: the second
 };
 
 struct ConvArgs {
-  const float* x;       // input, already at its group's first channel
-  ptrdiff_t x_channel;  // floats between input channels
-  int channels;         // C
-  const Tap* taps;
-  const ConvPoint* points;
-  int point_count;
-  const float* w;       // packed [T][C][block], block = kConvBlock or 1
-  float* y;             // out, at the block's first channel
+  const float* x;
+  const ptrdiff_t* xp;  // per point, its offset in x
+  const ptrdiff_t* yp;  // per point, its offset in y
+  int points;           // 1 .. Kernels::conv_points
+  const ConvList* lists;
+  int channels;         // output channels; lists holds one entry per two
+  const float* start;   // a vector per point, or null
+  float* y;             // out, at the first channel
   ptrdiff_t y_channel;  // floats between output channels
-  int rows;             // output channels to store, 1..block
-  const float* bias;    // `rows` values, or null
+  const float* bias;    // per channel, or null
   float scale;          // applied to the sum (a power of two for h, g and j; 1 for f)
+  bool add;             // to what y holds
+  bool clamp;           // negative results become 0
+  bool runs;            // sum in short runs, for accuracy
   float* max;           // in and out: largest value stored, or null
 };
 
+// Neighbouring vectors of d and of x that are multiplied.
+struct GradRun {
+  ptrdiff_t d, x;
+  int32_t count;
+};
+
 struct GradArgs {
+  const float* d;  // upstream of one output channel
   const float* x;
-  ptrdiff_t x_channel, x_step;  // floats between channels, and between neighbouring points
-  const float* d;
-  ptrdiff_t d_channel, d_step;
-  int points;
-  int rows, cols;  // channels in this tile: 1..kGradRows, 1..kGradCols
-  float* sum;      // in and out: [kGradRows][kGradCols] vectors of 8 partial sums
+  const GradRun* runs;
+  int run_count;
+  ptrdiff_t d_step, x_step;  // floats between vectors of a run
+  const int32_t* off;        // per entry, its offset in x
+  uint32_t entries;
+  float* sum;  // in and out, one float an entry
 };
 
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.
@@ -125,14 +124,10 @@ struct AxisMaxArgs {
 
 struct Kernels {
   const char* isa;
-  // y[m] = scale * sum_t sum_c w[t][c][m] x[c + tap t] + bias, for each point. Lanes 8 or 16; block kConvBlock or 1.
-  void (*conv8)(const ConvArgs*);
-  void (*conv16)(const ConvArgs*);
-  void (*conv8_single)(const ConvArgs*);
-  void (*conv16_single)(const ConvArgs*);
-  // sum[m][c] += sum over points and lanes of d[m] * x[c]; lanes 8 or 16.
-  void (*grad8)(const GradArgs*);
-  void (*grad16)(const GradArgs*);
+  int lanes;        // floats of a vector
+  int conv_points;  // positions computed together: as many as registers hold
+  void (*conv)(const ConvArgs*);
+  void (*grad)(const GradArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);
@@ -147,8 +142,8 @@ struct Kernels {
   float (*mul)(const float* x, const float* k, float* y, size_t n, float s);
   // y = s*(x - m) + t.
   void (*affine)(const AffineArgs*);
-  // Per lane over n vectors of `lanes` floats: sum and sum of squared distances from the lane's mean.
-  void (*moments)(const float* x, size_t n, int lanes, float* sum, float* m2);
+  // Mean, and sum of squared distances from it, of n vectors' first `filled` lanes.
+  void (*moments)(const float* x, size_t n, int lanes, int filled, double* mean, double* m2);
   void (*axis)(const AxisArgs*);
   void (*axis_max)(const AxisMaxArgs*);
   float (*largest)(const float* x, size_t n);  // max |x|

@@ -1,70 +1,88 @@
-// Eight floats as one value, in registers of PX_VEC_BYTES (32 for AVX, 16 for SSE and NEON). Compilers split a vector wider than
-// the target's registers through memory, so the narrow form is spelled out as two halves; without vector extensions the
-// halves are arrays for the auto-vectoriser. Included inside an instruction set's namespace (isa_*.cc).
+// A vector of kVecFloats floats, the lanes: in registers of PX_VEC_BYTES (64 for AVX-512, 32 for AVX, 16 for SSE and NEON).
+// Compilers split a vector wider than the target's registers through memory, so a wider one is spelled out as several; without
+// vector extensions the parts are arrays for the auto-vectoriser. Included inside an instruction set's namespace (isa_*.cc).
+
+static constexpr int kVecFloats = PX_LANES;
+static constexpr int kPartFloats = PX_VEC_BYTES / 4;
 
 #if defined(__GNUC__) || defined(__clang__)
-typedef float vec __attribute__((vector_size(PX_VEC_BYTES), aligned(4), may_alias));
-static inline vec vec_max(vec a, vec b) { return a > b ? a : b; }
+typedef float part __attribute__((vector_size(PX_VEC_BYTES), aligned(4), may_alias));
+static inline part part_max(part a, part b) { return a > b ? a : b; }
 #else
-struct vec {
-  float f[PX_VEC_BYTES / 4];
-  float operator[](int i) const { return f[i]; }
+struct part {
+  float f[kPartFloats];
 };
-static inline vec operator+(vec a, vec b) {
-  for (int i = 0; i < PX_VEC_BYTES / 4; ++i) a.f[i] += b.f[i];
+static inline part operator+(part a, part b) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] += b.f[i];
   return a;
 }
-static inline vec operator*(vec a, vec b) {
-  for (int i = 0; i < PX_VEC_BYTES / 4; ++i) a.f[i] *= b.f[i];
+static inline part operator*(part a, part b) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] *= b.f[i];
   return a;
 }
-static inline vec operator*(float s, vec b) {
-  for (int i = 0; i < PX_VEC_BYTES / 4; ++i) b.f[i] *= s;
-  return b;
-}
-static inline vec vec_max(vec a, vec b) {
-  for (int i = 0; i < PX_VEC_BYTES / 4; ++i) a.f[i] = a.f[i] > b.f[i] ? a.f[i] : b.f[i];
+static inline part part_max(part a, part b) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] = a.f[i] > b.f[i] ? a.f[i] : b.f[i];
   return a;
 }
 #endif
 
-struct v8 {
-  static constexpr int kParts = 32 / PX_VEC_BYTES;
-  vec part[kParts];
+struct vec {
+  static constexpr int kParts = kVecFloats / kPartFloats;
+  part parts[kParts];
 };
 
-#define PX_EACH_PART for (int i = 0; i < v8::kParts; ++i)
+#define PX_EACH_PART for (int i = 0; i < vec::kParts; ++i)
 
-static inline v8 v8_load(const float* p) {
-  v8 r;
-  PX_EACH_PART r.part[i] = *(const vec*)(p + i * (PX_VEC_BYTES / 4));
+static inline vec vec_load(const float* p) {
+  vec r;
+  PX_EACH_PART r.parts[i] = *(const part*)(p + i * kPartFloats);
   return r;
 }
-static inline void v8_store(float* p, const v8& v) {
-  PX_EACH_PART*(vec*)(p + i * (PX_VEC_BYTES / 4)) = v.part[i];
+static inline void vec_store(float* p, const vec& v) {
+  PX_EACH_PART*(part*)(p + i * kPartFloats) = v.parts[i];
 }
-static inline v8 v8_zero() {
-  const float none[8] = {0};
-  return v8_load(none);
+static inline vec vec_all(float s) {
+#if PX_VEC_BYTES == 64
+  const part p = {s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s};
+#elif PX_VEC_BYTES == 32
+  const part p = {s, s, s, s, s, s, s, s};
+#else
+  const part p = {s, s, s, s};
+#endif
+  vec r;
+  PX_EACH_PART r.parts[i] = p;
+  return r;
 }
-// acc += s * x
-static inline void v8_add_scaled(v8& acc, float s, const v8& x) {
-  PX_EACH_PART acc.part[i] = acc.part[i] + s * x.part[i];
+static inline vec vec_zero() { return vec_all(0.0f); }
+static inline vec operator+(const vec& a, const vec& b) {
+  vec r;
+  PX_EACH_PART r.parts[i] = a.parts[i] + b.parts[i];
+  return r;
 }
-// acc += a * b
-static inline void v8_add_product(v8& acc, const v8& a, const v8& b) {
-  PX_EACH_PART acc.part[i] = acc.part[i] + a.part[i] * b.part[i];
+static inline vec operator*(const vec& a, const vec& b) {
+  vec r;
+  PX_EACH_PART r.parts[i] = a.parts[i] * b.parts[i];
+  return r;
 }
-static inline void v8_add(v8& acc, const v8& a) { PX_EACH_PART acc.part[i] = acc.part[i] + a.part[i]; }
-static inline void v8_max(v8& acc, const v8& a) {
-  PX_EACH_PART acc.part[i] = vec_max(a.part[i], acc.part[i]);
-}
-
-static inline float v8_largest(const v8& v) {
-  float out[8];
-  v8_store(out, v);
-  float m = out[0];
-  for (int i = 1; i < 8; ++i) m = out[i] > m ? out[i] : m;
-  return m;
+static inline vec vec_max(const vec& a, const vec& b) {
+  vec r;
+  PX_EACH_PART r.parts[i] = part_max(a.parts[i], b.parts[i]);
+  return r;
 }
 #undef PX_EACH_PART
+
+static inline float vec_largest(const vec& v) {
+  float out[kVecFloats];
+  vec_store(out, v);
+  float m = out[0];
+  for (int i = 1; i < kVecFloats; ++i) m = out[i] > m ? out[i] : m;
+  return m;
+}
+// Pairwise: ((0+4)+(2+6)) + ((1+5)+(3+7)) for eight.
+static inline float vec_sum(const vec& v) {
+  float out[kVecFloats];
+  vec_store(out, v);
+  for (int half = kVecFloats / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) out[i] += out[i + half];
+  return out[0];
+}

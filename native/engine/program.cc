@@ -119,7 +119,7 @@ void Program::track_gradients() {
 
 void Program::forward(DataPass& pass, const float* x, int samples) {
   const size_t elements = plan_.values[plan_.input].size;
-  pass.grid = Grid::of(samples);
+  pass.grid = Grid::of(samples, kernels_.lanes);
   pass.scoring = !forward_only_;
   pass.adjoint = joint_ && pass.scoring;
   pass.f.reset(f_readers_);

@@ -16,13 +16,13 @@ enum class Net { f, h, g, j };
 // How samples lie in memory: [block][element][lane]. Lanes beyond the last sample repeat it in f, and are zero in h and j.
 struct Grid {
   int samples = 1;
-  int lanes = 1;  // 1, 8 or 16
+  int lanes = 1;  // 1, or the kernels'
   int blocks = 1;
 
-  static Grid of(int samples) {
+  static Grid of(int samples, int lanes) {
     Grid g;
     g.samples = samples;
-    g.lanes = samples <= 3 ? 1 : samples <= 8 ? 8 : 16;
+    g.lanes = samples <= 3 ? 1 : lanes;
     g.blocks = (samples + g.lanes - 1) / g.lanes;
     return g;
   }

@@ -33,6 +33,8 @@ Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::
     const size_t n = plan.params[i].size;
     masks_.emplace_back((n + 7) / 8, 0xff);
     shifts_.push_back(lift(largest_magnitude(data_[i], n)));
+    densities_.push_back(1.0);
+    sizes_.push_back(n);
   }
 }
 
@@ -40,6 +42,9 @@ void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
   if (param >= masks_.size() || bytes != masks_[param].size())
     throw Error("ERR_BACKEND", "a mask's length does not fit its parameter");
   memcpy(masks_[param].data(), bits, bytes);
+  size_t kept = 0;
+  for (size_t i = 0; i < sizes_[param]; ++i) kept += bit(bits, i);
+  densities_[param] = static_cast<double>(kept) / static_cast<double>(sizes_[param]);
 }
 
 float GradientStore::admit(Env& env, uint32_t param, int exp) {

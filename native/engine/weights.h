@@ -17,6 +17,8 @@ class Weights {
   const uint8_t* mask(uint32_t param) const { return masks_[param].data(); }
   // θ² is taken of θ * 2^shift(param), so that a tensor of tiny weights does not vanish.
   int shift(uint32_t param) const { return shifts_[param]; }
+  // Share of the weights that survive.
+  double density(uint32_t param) const { return densities_[param]; }
   void set_mask(uint32_t param, const uint8_t* bits, size_t bytes);
   size_t count() const { return data_.size(); }
 
@@ -26,6 +28,8 @@ class Weights {
   std::vector<const float*> data_;
   std::vector<std::vector<uint8_t>> masks_;
   std::vector<int> shifts_;
+  std::vector<double> densities_;
+  std::vector<size_t> sizes_;
 };
 
 // What a round gathers per parameter: dR/d(θ·2^shift)² in stored layout (column 0), float32 times 2^exp, summed over uses and

@@ -1,227 +1,334 @@
 #include "apply.h"
 
-#include "panel.h"
+#include "tasks.h"
 
 namespace px {
 namespace {
 
-constexpr int kPointTile = 8;  // points that share one block of packed weights in L1
-constexpr size_t kTaskFlops = size_t{1}
-                              << 21;  // work a task should have, so that scheduling it costs nothing
+constexpr int kMinPairs = 8;        // channel pairs a task has at least, where there are as many
+constexpr size_t kFewVectors = 16;  // up to so many vectors a weight, lists are made where they are used
+constexpr size_t kTaskWeights = size_t{1} << 18;  // weights a task of such a layer looks at
 
-// One call's plan of work. Tasks: blocks of samples x chunks of groups x rows (or panels) x chunks of channel blocks.
-struct Apply {
-  Env& env;
-  const LinearMap& map;
-  const WeightSource& w;
-  Grid grid;
-  const float* x;
-  float* y;
-  const float* bias;
-  float scale;
-  SharedMax* max;
+// One phase of one call.
+class PhaseRun {
+ public:
+  PhaseRun(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& call, SharedMax* top)
+      : env_(env),
+        map_(map),
+        phase_(phase),
+        call_(call),
+        top_(top),
+        lanes_(env.kernels.lanes),
+        chunk_(call.box ? 1
+                        : bounded_chunk(map, phase, call.grid, lanes_,
+                                        chunk_channels(map, phase.taps(), call.weight.density))),
+        chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
+        pairs_((map.out_channels + 1) / 2),
+        tiling_(tile(map, phase, call.grid, lanes_, chunk_)),
+        window_(map, phase, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit) {}
 
-  int width;             // channels per packed block: kConvBlock, or 1 where groups have a single channel
-  int blocks_per_group;  // channel blocks
-  size_t packed_block;   // floats
-  void (*conv)(const ConvArgs*);
+  void run();
 
-  Apply(Env& e, const LinearMap& m, const WeightSource& ws, Grid g, const float* in, float* out,
-        const float* b, float s, SharedMax* top)
-      : env(e), map(m), w(ws), grid(g), x(in), y(out), bias(b), scale(s), max(top) {
-    width = map.out_channels == 1 ? 1 : kConvBlock;
-    blocks_per_group = (map.out_channels + width - 1) / width;
-    packed_block = static_cast<size_t>(map.taps) * map.in_channels * width;
-    const Kernels& k = env.kernels;
-    const bool wide = grid.lanes != 8;
-    conv = width == 1 ? (wide ? k.conv16_single : k.conv8_single) : (wide ? k.conv16 : k.conv8);
+ private:
+  class Task;
+
+  bool moments() const { return call_.moments != nullptr; }
+
+  // All lists, packed side by side: [chunk][group][pair].
+  void pack() {
+    const size_t groups = map_.groups, all = groups * pairs_;
+    const size_t room = static_cast<size_t>(call_.box ? 1 : map_.in_channels) * phase_.taps();
+    lists_.resize(static_cast<size_t>(chunks_) * all);
+    offsets_ = env_.pool.acquire(all * room);
+    if (!call_.box) weights_ = env_.pool.acquire(all * room * 2);
+    for_ranges(
+        env_.threads, all, std::max<size_t>(1, kGrainFloats / (2 * room)), [&](size_t lo, size_t hi, size_t) {
+          ListBuilder builder(map_, call_.weight, window_.taps(), window_.weights(), window_.channel());
+          for (size_t i = lo; i < hi; ++i) {
+            int32_t* off = reinterpret_cast<int32_t*>(offsets_.get()) + i * room;
+            if (call_.box) {
+              lists_[i] = box_list(off);
+              continue;
+            }
+            float* w = weights_.get() + i * room * 2;
+            for (int q = 0; q < chunks_; ++q)
+              lists_[q * all + i] =
+                  builder.build(static_cast<int>(i / pairs_), static_cast<int>(i % pairs_), q * chunk_,
+                                std::min(map_.in_channels, (q + 1) * chunk_), off, w);
+          }
+        });
   }
 
-  size_t rows() const { return grid.lanes == 1 ? (map.positions + kPanel - 1) / kPanel : map.rows(); }
-  size_t row_points() const { return grid.lanes == 1 ? 1 : map.width(); }
-  int rows_of(int block) const { return std::min(width, map.out_channels - block * width); }
+  // The taps of one channel, all of weight 1.
+  ConvList box_list(int32_t* off) const {
+    std::copy(window_.taps().begin(), window_.taps().end(), off);
+    ConvList list{};
+    list.off = off;
+    list.first = static_cast<uint32_t>(window_.taps().size());
+    return list;
+  }
+
+  void merge_moments(size_t bands) {
+    const size_t channels = static_cast<size_t>(map_.groups) * map_.out_channels;
+    call_.moments->resize(channels);
+    for (size_t b = 0; b < bands; ++b)
+      for (size_t c = 0; c < channels; ++c) (*call_.moments)[c].merge(parts_[b * channels + c]);
+  }
+
+  Env& env_;
+  const LinearMap& map_;
+  const Phase& phase_;
+  const LinearCall& call_;
+  SharedMax* top_;
+  const int lanes_, chunk_, chunks_, pairs_;
+  const Tiling tiling_;
+  const Window window_;
+  int pair_chunk_ = 1;
+  std::vector<ConvList> lists_;  // empty: made by each task
+  Buffer offsets_, weights_;
+  std::vector<Moments> parts_;  // per band and channel
+};
+
+// Pairs [first, end) of every group over one band.
+class PhaseRun::Task {
+ public:
+  Task(PhaseRun& run, const Band& band, size_t index, int first, int end)
+      : run_(run), band_(band), index_(index), first_(first), end_(end) {
+    const Tiling& t = run.tiling_;
+    for (int s = 0; s < band.slots; ++s)
+      for (int r = 0; r < band.rows; ++r)
+        for (int v = 0; v < t.vectors; ++v) {
+          xp_.push_back(run.window_.point(s, r, v * t.step));
+          yp_.push_back(t.unit == 1 ? static_cast<ptrdiff_t>(yp_.size() * run.lanes_)
+                                    : static_cast<ptrdiff_t>(out_at(s, r, v) * t.unit));
+        }
+  }
 
   void run() {
-    const size_t all_blocks = static_cast<size_t>(map.groups) * blocks_per_group;
-    const size_t uses = grid.blocks * rows() * row_points();
-    if (uses <= 16) return stream(all_blocks);
-    const Buffer packed = env.pool.acquire(all_blocks * packed_block);
-    for_ranges(env.threads, all_blocks, std::max<size_t>(1, kGrainFloats / packed_block),
-               [&](size_t lo, size_t hi, size_t) {
-                 for (size_t b = lo; b < hi; ++b) pack(b, packed.get() + b * packed_block);
-               });
-    // A task takes one row of one sample block, and as many channel blocks as make it worth while (all of them, mostly: the gathered
-    // taps serve each). Few rows: fewer blocks a task, so that every thread has work.
-    const size_t block_flops = packed_block * row_points() * 16;
-    size_t chunk = std::max<size_t>(1, kTaskFlops / block_flops);
-    const size_t outer = grid.blocks * rows();
-    chunk = std::max(chunk, (all_blocks * outer + 4095) / 4096);
-    chunk = std::min(chunk, all_blocks);
-    const size_t chunks = (all_blocks + chunk - 1) / chunk;
-    env.threads.run(outer * chunks, [&](size_t t) {
-      const size_t first = t % chunks * chunk;
-      const size_t row = t / chunks % rows();
-      const size_t sample_block = t / chunks / rows();
-      Scratch scratch;
-      prepare(scratch, row);
-      visit(scratch, sample_block, first, std::min(all_blocks, first + chunk), packed.get(), true);
-    });
-  }
-
-  // Few points per weight (dense layers): each task packs its own channel blocks and forgets them.
-  void stream(size_t all_blocks) {
-    const size_t chunk = std::max<size_t>(1, kTaskFlops / (packed_block * 16));
-    for_ranges(env.threads, all_blocks, chunk, [&](size_t lo, size_t hi, size_t) {
-      std::vector<float> packed(packed_block);
-      Scratch scratch;
-      for (size_t b = lo; b < hi; ++b) {
-        pack(b, packed.data());
-        for (size_t s = 0; s < static_cast<size_t>(grid.blocks); ++s)
-          for (size_t r = 0; r < rows(); ++r) {
-            if (b == lo || grid.blocks * rows() > 1) prepare(scratch, r);
-            visit(scratch, s, b, b + 1, packed.data(), false);
-          }
-      }
-    });
-  }
-
-  void pack(size_t b, float* out) const {
-    const int block = static_cast<int>(b % blocks_per_group);
-    pack_block(map, w, static_cast<int>(b / blocks_per_group), block * width, width, out);
-  }
-
-  struct Scratch {
-    std::vector<Tap> taps;
-    std::vector<ConvPoint> points;
-    Panel panel;
-    std::vector<float> columns, out;
-    int columns_group = -1;
-  };
-
-  // The row's taps and points (lanes are samples), or the panel's positions (lanes are positions).
-  void prepare(Scratch& s, size_t row) const {
-    s.taps.clear();
-    s.points.clear();
-    s.columns_group = -1;
-    if (grid.lanes == 1) {
-      s.panel = Panel(map, row * kPanel, kPanel);
-      for (int t = 0; t < map.taps; ++t)
-        s.taps.push_back({static_cast<ptrdiff_t>(t) * map.in_channels * kPanel,
-                          static_cast<ptrdiff_t>(t) * map.in_channels * width});
-      s.points.push_back({0, map.taps, 0});
-      s.columns.resize(static_cast<size_t>(map.taps) * map.in_channels * kPanel);
-      s.out.resize(static_cast<size_t>(width) * kPanel);
-      return;
-    }
-    gather_points(s, row);
-  }
-
-  void gather_points(Scratch& s, size_t row) const {
-    const size_t n = map.axes.size();
-    // Taps of the leading axes at this row: (input offset, flattened tap), in ascending tap order.
-    std::vector<std::pair<size_t, int>> lead{{0, 0}}, next;
-    size_t out_offset = 0, rest = row;
-    std::vector<int> index(n, 0);
-    for (size_t a = n - 1; a-- > 0;) {
-      index[a] = static_cast<int>(rest % map.axes[a].out_size);
-      rest /= map.axes[a].out_size;
-    }
-    for (size_t a = 0; a + 1 < n; ++a) {
-      const LinearAxis& axis = map.axes[a];
-      out_offset += index[a] * axis.out_stride;
-      next.clear();
-      for (const auto& l : lead)
-        for (int k = 0; k < axis.taps; ++k) {
-          const int i = axis.source[static_cast<size_t>(index[a]) * axis.taps + k];
-          if (i >= 0) next.push_back({l.first + i * axis.in_stride, l.second * axis.taps + k});
-        }
-      lead.swap(next);
-    }
-    const LinearAxis& last = map.axes.back();
-    const ptrdiff_t lanes = grid.lanes, step = static_cast<ptrdiff_t>(map.in_channels) * width;
-    for (int o = 0; o < last.out_size; ++o) {
-      ConvPoint p{static_cast<int32_t>(s.taps.size()), 0,
-                  static_cast<ptrdiff_t>(out_offset + o * last.out_stride) * lanes};
-      for (const auto& l : lead)
-        for (int k = 0; k < last.taps; ++k) {
-          const int i = last.source[static_cast<size_t>(o) * last.taps + k];
-          if (i >= 0)
-            s.taps.push_back({static_cast<ptrdiff_t>(l.first + i * last.in_stride) * lanes,
-                              (l.second * last.taps + k) * step});
-        }
-      p.count = static_cast<int32_t>(s.taps.size()) - p.first;
-      s.points.push_back(p);
-    }
-  }
-
-  // Channel blocks [first, end) at one row of one sample block. Packed weights start at block 0 (whole) or at `first`.
-  void visit(Scratch& s, size_t sample_block, size_t first, size_t end, const float* packed,
-             bool whole) const {
+    const LinearMap& map = run_.map_;
+    const int chunk = run_.chunk_;
+    input_.resize((chunk + 1) * run_.window_.channel());
+    const int channels = std::min(map.out_channels, 2 * end_) - 2 * first_;
+    const bool gathered = run_.tiling_.unit == 1;
+    if (gathered) output_.resize(xp_.size() * run_.lanes_ * channels);
+    if (run_.lists_.empty()) make_room();
     float top = 0.0f;
-    ConvArgs a{};
-    a.channels = map.in_channels;
-    a.taps = s.taps.data();
-    a.scale = scale;
-    a.max = max ? &top : nullptr;
-    const bool gathered = grid.lanes == 1;
-    const size_t points = s.points.size();
-    const float* in = x + sample_block * map.in_elements * grid.lanes;
-    float* out = y + sample_block * map.out_elements * grid.lanes;
-    for (size_t tile = 0; tile < points; tile += kPointTile) {
-      a.points = s.points.data() + tile;
-      a.point_count = static_cast<int>(std::min<size_t>(kPointTile, points - tile));
-      for (size_t b = first; b < end; ++b) {
-        const int group = static_cast<int>(b / blocks_per_group),
-                  block = static_cast<int>(b % blocks_per_group);
-        const size_t channel =
-            static_cast<size_t>(group) * map.out_channels + static_cast<size_t>(block) * width;
-        a.w = packed + (whole ? b : b - first) * packed_block;
-        a.rows = rows_of(block);
-        a.bias = bias ? bias + channel : nullptr;
-        const float* group_in =
-            in + static_cast<size_t>(group) * map.in_channels * map.in_channel_stride * grid.lanes;
-        if (gathered) {
-          if (s.columns_group != group) {
-            s.panel.gather(map, group_in, 0, map.in_channels * map.taps, s.columns.data());
-            s.columns_group = group;
+    for (int g = 0; g < map.groups; ++g) {
+      const size_t channel = static_cast<size_t>(g) * map.out_channels + 2 * first_;
+      ConvArgs a{};
+      a.x = input_.data();
+      a.channels = channels;
+      a.start = start_;
+      a.y = gathered ? output_.data() : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
+      a.y_channel = gathered ? static_cast<ptrdiff_t>(xp_.size() * run_.lanes_)
+                             : static_cast<ptrdiff_t>(map.out_channel_stride * run_.tiling_.unit);
+      a.scale = run_.call_.scale;
+      a.runs = run_.call_.weight.source == Source::theta;
+      for (int q = 0; q < run_.chunks_; ++q) {
+        const int from = q * chunk, to = std::min(map.in_channels, from + chunk);
+        gather(g, from, to);
+        const bool boxed = lists(g, q, from, to, a);
+        if (boxed) add_channels(to - from);
+        a.bias = q == 0 && run_.call_.bias ? run_.call_.bias + channel : nullptr;
+        a.add = q > 0;
+        const bool last = q + 1 == run_.chunks_;
+        a.clamp = last && run_.call_.weight.source == Source::mask;
+        a.max = last && run_.top_ && !gathered ? &top : nullptr;
+        tiles(a, boxed);
+      }
+      if (gathered) scatter(channel, channels, top);
+      if (run_.moments()) measure(channel, channels);
+    }
+    if (run_.top_) run_.top_->add(top);
+  }
+
+ private:
+  size_t out_at(int slot, int r, int c) const {
+    return (band_.block + slot) * run_.map_.out_elements +
+           run_.phase_.out_offset(band_.outer, band_.row + r, c);
+  }
+
+  void gather(int g, int from, int to) {
+    const size_t first = static_cast<size_t>(g) * run_.map_.in_channels;
+    if (run_.call_.box)
+      run_.window_.gather_sum(run_.call_.x, first, run_.map_.in_channels, band_.outer, band_.row, band_.block,
+                              band_.slots, input_.data());
+    else
+      run_.window_.gather(run_.call_.x, first + from, to - from, band_.outer, band_.row, band_.block,
+                          band_.slots, input_.data());
+  }
+
+  void make_room() {
+    const size_t room = static_cast<size_t>(run_.chunk_) * run_.phase_.taps() * (end_ - first_);
+    own_offsets_.resize(room);
+    own_weights_.resize(room * 2);
+    own_lists_.resize(end_ - first_);
+  }
+
+  // Points `a` at the lists of a chunk; true where one begins with the box sum.
+  bool lists(int g, int q, int from, int to, ConvArgs& a) {
+    if (!run_.lists_.empty()) {
+      a.lists = run_.lists_.data() + (static_cast<size_t>(q) * run_.map_.groups + g) * run_.pairs_ + first_;
+    } else {
+      int32_t* off = own_offsets_.data();
+      float* w = own_weights_.data();
+      ListBuilder builder(run_.map_, run_.call_.weight, run_.window_.taps(), run_.window_.weights(),
+                          run_.window_.channel());
+      for (int p = first_; p < end_; ++p) own_lists_[p - first_] = builder.build(g, p, from, to, off, w);
+      a.lists = own_lists_.data();
+    }
+    for (int p = 0; p < end_ - first_; ++p)
+      if (a.lists[p].boxed) return true;
+    return false;
+  }
+
+  // The channels of the chunk added up, behind the last.
+  void add_channels(int count) {
+    const size_t n = run_.window_.channel();
+    box_ = input_.data() + run_.chunk_ * n;
+    std::copy(input_.data(), input_.data() + n, box_);
+    for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_.data() + c * n, 1.0f, box_, 1.0f, n);
+  }
+
+  // Points in tiles of about the same size.
+  void tiles(ConvArgs& a, bool boxed) {
+    const size_t points = xp_.size(), most = run_.env_.kernels.conv_points;
+    const size_t count = (points + most - 1) / most;
+    for (size_t t = 0; t < count; ++t) {
+      const size_t lo = points * t / count, hi = points * (t + 1) / count;
+      a.xp = xp_.data() + lo;
+      a.yp = yp_.data() + lo;
+      a.points = static_cast<int>(hi - lo);
+      if (boxed) box_sums(a);
+      run_.env_.kernels.conv(&a);
+    }
+  }
+
+  void box_sums(const ConvArgs& a) {
+    ptrdiff_t places[16];
+    for (int p = 0; p < a.points; ++p) places[p] = p * run_.lanes_;
+    ConvList list{};
+    list.off = run_.window_.taps().data();
+    list.first = static_cast<uint32_t>(run_.window_.taps().size());
+    ConvArgs box{};
+    box.x = box_;
+    box.xp = a.xp;
+    box.yp = places;
+    box.points = a.points;
+    box.lists = &list;
+    box.channels = 1;
+    box.y = start_;
+    box.scale = 1.0f;
+    run_.env_.kernels.conv(&box);
+  }
+
+  // Lanes that are positions go to their places; those beyond a row's end are dropped.
+  void scatter(size_t channel, int channels, float& top) const {
+    const Tiling& t = run_.tiling_;
+    const float* from = output_.data();
+    for (int m = 0; m < channels; ++m) {
+      float* y = run_.call_.y + (channel + m) * run_.map_.out_channel_stride;
+      for (int s = 0; s < band_.slots; ++s)
+        for (int r = 0; r < band_.rows; ++r)
+          for (int v = 0; v < t.vectors; ++v, from += run_.lanes_) {
+            const int n = std::min(run_.lanes_, run_.phase_.col->count - v * t.step);
+            float* to = y + out_at(s, r, v * t.step);
+            const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
+            for (int l = 0; l < n; ++l) {
+              to[l * step] = from[l];
+              top = std::max(top, from[l]);
+            }
           }
-          a.x = s.columns.data();
-          a.x_channel = kPanel;
-          a.y = s.out.data();
-          a.y_channel = kPanel;
-          conv(&a);
-          s.panel.scatter(map, s.out.data(), a.rows, out + channel * map.out_channel_stride);
-        } else {
-          a.x = group_in;
-          a.x_channel = static_cast<ptrdiff_t>(map.in_channel_stride) * grid.lanes;
-          a.y = out + channel * map.out_channel_stride * grid.lanes;
-          a.y_channel = static_cast<ptrdiff_t>(map.out_channel_stride) * grid.lanes;
-          conv(&a);
-        }
+    }
+  }
+
+  void measure(size_t channel, int channels) {
+    const int lanes = run_.call_.grid.lanes;
+    const size_t all = static_cast<size_t>(run_.map_.groups) * run_.map_.out_channels;
+    const size_t row = run_.phase_.col->count;
+    const bool rows_join = run_.phase_.row_axis->out_stride == row;
+    for (int m = 0; m < channels; ++m) {
+      Moments& total = run_.parts_[index_ * all + channel + m];
+      for (int s = 0; s < band_.slots; ++s) {
+        const int filled = run_.call_.grid.filled(band_.block + s);
+        const float* y =
+            run_.call_.y + ((channel + m) * run_.map_.out_channel_stride + out_at(s, 0, 0)) * lanes;
+        const size_t step = run_.phase_.row_axis->out_stride * lanes;
+        if (rows_join)
+          total.add(run_.env_.kernels, y, band_.rows * row, lanes, filled);
+        else
+          for (int r = 0; r < band_.rows; ++r) total.add(run_.env_.kernels, y + r * step, row, lanes, filled);
       }
     }
-    if (max) max->add(top);
   }
+
+  PhaseRun& run_;
+  const Band band_;
+  const size_t index_;
+  const int first_, end_;
+  std::vector<ptrdiff_t> xp_, yp_;
+  std::vector<float> input_, output_, own_weights_;
+  std::vector<int32_t> own_offsets_;
+  std::vector<ConvList> own_lists_;
+  float* box_ = nullptr;
+  float start_[16 * 16];  // the box sums of a tile
 };
+
+void PhaseRun::run() {
+  const size_t bands = tiling_.band_count(phase_);
+  const size_t vectors = phase_.positions() / phase_.col->count * tiling_.vectors * call_.grid.blocks;
+  const size_t weights = static_cast<size_t>(map_.in_channels) * phase_.taps();
+  if (vectors <= kFewVectors && !call_.box) {
+    // Every weight is used a few times only: no list outlives its use.
+    pair_chunk_ = static_cast<int>(std::clamp<size_t>(kTaskWeights / (2 * weights), 1, pairs_));
+  } else {
+    pack();
+    const size_t wanted = bands < 16 ? (16 + bands - 1) / bands : 1;
+    pair_chunk_ = std::max(kMinPairs, static_cast<int>((pairs_ + wanted - 1) / wanted));
+    pair_chunk_ = std::min(pair_chunk_, pairs_);
+  }
+  const size_t pair_chunks = (pairs_ + pair_chunk_ - 1) / pair_chunk_;
+  if (moments()) parts_.resize(bands * map_.groups * map_.out_channels);
+  env_.threads.run(bands * pair_chunks, [&](size_t t) {
+    const Band band(tiling_, phase_, call_.grid, t / pair_chunks);
+    const int first = static_cast<int>(t % pair_chunks) * pair_chunk_;
+    Task task(*this, band, t / pair_chunks, first, std::min(pairs_, first + pair_chunk_));
+    task.run();
+  });
+  if (moments()) merge_moments(bands);
+}
+
+// Outputs that no weight reaches.
+void fill(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& call) {
+  const size_t channels = static_cast<size_t>(map.groups) * map.out_channels, lanes = call.grid.lanes;
+  env.threads.run(channels * call.grid.blocks, [&](size_t t) {
+    const size_t c = t % channels;
+    float* y = call.y + (t / channels * map.out_elements + c * map.out_channel_stride) * lanes;
+    const float value = call.bias ? call.bias[c] : 0.0f;
+    for (size_t o = 0; o < phase.outer_out.size(); ++o)
+      for (int r = 0; r < phase.row->count; ++r)
+        for (int w = 0; w < phase.col->count; ++w)
+          std::fill_n(y + phase.out_offset(o, r, w) * lanes, lanes, value);
+  });
+}
 
 }  // namespace
 
-void pack_block(const LinearMap& map, const WeightSource& w, int group, int first_row, int block_width,
-                float* out) {
-  const int rows = std::min(block_width, map.out_channels - first_row);
-  const size_t base = group * map.w_group + first_row * map.w_out;
-  for (int t = 0; t < map.taps; ++t)
-    for (int c = 0; c < map.in_channels; ++c) {
-      const size_t at = base + map.tap_offsets[t] + c * map.w_in;
-      for (int m = 0; m < block_width; ++m) *out++ = m < rows ? w.at(at + m * map.w_out) : 0.0f;
-    }
-}
-
-void apply_linear(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const float* x, float* y,
-                  const float* bias, float scale, float* max) {
+void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
   SharedMax top;
-  Apply(env, map, w, grid, x, y, bias, scale, max ? &top : nullptr).run();
-  if (max) *max = top.get();
+  LinearCall call = given;
+  const auto phases = phases_of(map);
+  if (call.weight.source == Source::mask) call.scale *= call.weight.factor;
+  const bool plain = phases.size() == 1 && phases[0].taps() > 0 && phases[0].col_axis->out_stride == 1 &&
+                     call.grid.lanes > 1 && !call.box;
+  if (!plain) call.moments = nullptr;
+  for (const Phase& phase : phases) {
+    if (phase.taps() == 0)
+      fill(env, map, phase, call);
+    else
+      PhaseRun(env, map, phase, call, call.max ? &top : nullptr).run();
+  }
+  if (call.max) *call.max = top.get();
 }
 
 }  // namespace px

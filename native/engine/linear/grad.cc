@@ -1,229 +1,232 @@
 #include "grad.h"
 
-#include <string.h>
-
-#include "panel.h"
+#include "tasks.h"
 
 namespace px {
 namespace {
 
-constexpr int kRowTiles = 4;  // 16 output channels a task
-constexpr int kColTiles = 4;  // 12 input channels a task
-constexpr int kRowChunk = kRowTiles * kGradRows;
-constexpr int kColChunk = kColTiles * kGradCols;
-constexpr int kTile = kGradRows * kGradCols * 8;  // floats of one tile's partial sums
-constexpr int kGradPanel = 64;
-constexpr int kPanelCols = 96;
+constexpr size_t kUnitWeights = size_t{1} << 16;  // weights (dense) a unit covers: their sums stay in L2
+constexpr size_t kWindowFloats =
+    5 * 1024;                   // of gathered input: half of L1, for eight entries and d walk along it
+constexpr double kEntries = 8;  // entries an output channel should have in a gathered chunk
+constexpr size_t kMinTasks = 32;
+constexpr int kMinPoints = 32;  // vectors a band should have, for sums to be worth their last addition
 
-float total(const float* sums) {
-  double s = 0.0;
-  for (int i = 0; i < 8; ++i) s += sums[i];
-  return static_cast<float>(s);
-}
+// One phase. A unit is a block of output by input channels of one group; it is computed in parts, each over a range of bands, whose
+// sums are added in order.
+class GradientRun {
+ public:
+  GradientRun(Env& env, const LinearMap& map, const Phase& phase, const GradientCall& call)
+      : env_(env), map_(map), phase_(phase), call_(call), lanes_(env.kernels.lanes) {
+    const size_t taps = phase.taps();
+    cols_ = static_cast<int>(
+        std::clamp<size_t>(kUnitWeights / (taps * std::min(map.out_channels, 256)), 1, map.in_channels));
+    rows_ = static_cast<int>(std::clamp<size_t>(kUnitWeights / (taps * cols_), 1, map.out_channels));
+    row_units_ = (map.out_channels + rows_ - 1) / rows_;
+    col_units_ = (map.in_channels + cols_ - 1) / cols_;
+    tiling_ = bands();
+    chunk_ = chunk();
+    const size_t units = unit_count(), all = tiling_.band_count(phase);
+    parts_ = units >= kMinTasks ? 1 : std::min(all, (kMinTasks + units - 1) / units);
+  }
 
-// Lanes are samples. A task owns kRowChunk x kColChunk channels of one group and all taps; where that leaves too few tasks the rows
-// are split as well, by shape, and the parts are added in order.
-struct SampleLanes {
-  Env& env;
-  const LinearMap& map;
-  Grid grid;
-  const float* x;
-  const float* d;
+  void run();
 
-  int row_chunks() const { return (map.out_channels + kRowChunk - 1) / kRowChunk; }
-  int col_chunks() const { return (map.in_channels + kColChunk - 1) / kColChunk; }
+ private:
+  class Task;
 
-  // Partial sums of one task over the (sample block, row) pairs [first, end): sums[tap][row tile][col tile][kTile].
-  void gather(int group, int row0, int col0, size_t first, size_t end, float* sums) const {
-    const size_t lanes = grid.lanes;
-    const int rows = std::min(kRowChunk, map.out_channels - row0),
-              cols = std::min(kColChunk, map.in_channels - col0);
-    auto kernel = lanes == 8 ? env.kernels.grad8 : env.kernels.grad16;
-    const size_t n = map.axes.size();
-    std::vector<int> index(n, 0);
-    const LinearAxis& last = map.axes.back();
-    for (size_t pair = first; pair < end; ++pair) {
-      const size_t block = pair / map.rows();
-      size_t rest = pair % map.rows(), out_offset = 0;
-      for (size_t a = n - 1; a-- > 0;) {
-        index[a] = static_cast<int>(rest % map.axes[a].out_size);
-        rest /= map.axes[a].out_size;
-        out_offset += index[a] * map.axes[a].out_stride;
+  // Surviving weights of one output channel and chunk of input channels: window offsets, places in the parameter, and their sums.
+  struct Entries {
+    std::vector<int32_t> off;
+    std::vector<size_t> place;
+    std::vector<float> sum;
+  };
+
+  size_t unit_count() const { return static_cast<size_t>(map_.groups) * row_units_ * col_units_; }
+
+  Tiling bands() const {
+    Tiling t{};
+    const bool positions = call_.grid.lanes == 1;
+    t.unit = positions ? 1 : call_.grid.lanes;
+    t.step = positions ? lanes_ : 1;
+    t.vectors = (phase_.col->count + t.step - 1) / t.step;
+    t.slots = 1;
+    t.rows = std::clamp((kMinPoints + t.vectors - 1) / t.vectors, 1, phase_.row->count);
+    if (phase_.outer_out.size() == 1 && t.rows * t.vectors < kMinPoints)
+      t.slots = std::min(call_.grid.blocks, (kMinPoints + t.rows * t.vectors - 1) / (t.rows * t.vectors));
+    t.slot_sets = (call_.grid.blocks + t.slots - 1) / t.slots;
+    t.bands = (phase_.row->count + t.rows - 1) / t.rows;
+    return t;
+  }
+
+  // Input channels gathered at a time: as many as half of L1 holds, more where few weights survive.
+  int chunk() const {
+    const Window w = window();
+    const double entries = static_cast<double>(phase_.taps()) * std::max(call_.weight.density, 1e-6);
+    const double wanted = std::max(static_cast<double>(kWindowFloats / w.channel()), kEntries / entries);
+    return static_cast<int>(std::clamp(wanted, 1.0, static_cast<double>(cols_)));
+  }
+
+  Window window() const {
+    return Window(map_, phase_, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit);
+  }
+
+  // Sums over the parts, in order; then into the gradient, or the total.
+  double store(size_t unit, std::vector<Entries>* parts) const {
+    const size_t group = unit / (static_cast<size_t>(row_units_) * col_units_);
+    const int first = static_cast<int>(unit / col_units_ % row_units_) * rows_;
+    const int rows = std::min(rows_, map_.out_channels - first);
+    double total = 0.0;
+    for (size_t l = 0; l < parts[0].size(); ++l) {
+      const size_t channel = group * map_.out_channels + first + l % rows;
+      const double factor =
+          static_cast<double>(call_.factor) * (call_.out_factor ? call_.out_factor[channel] : 1.0f);
+      const Entries& e = parts[0][l];
+      for (size_t i = 0; i < e.place.size(); ++i) {
+        double s = 0.0;
+        for (size_t p = 0; p < parts_; ++p) s += parts[p][l].sum[i];
+        if (call_.gradient) call_.gradient[e.place[i]] += static_cast<float>(factor * s);
+        total += factor * s;
       }
-      const float* xs = x + (block * map.in_elements +
-                             static_cast<size_t>(group * map.in_channels + col0) * map.in_channel_stride) *
-                                lanes;
-      const float* ds = d + (block * map.out_elements +
-                             static_cast<size_t>(group * map.out_channels + row0) * map.out_channel_stride) *
-                                lanes;
-      for (int t = 0; t < map.taps; ++t) {
-        const LinearAxis::Run& run = last.runs[t % last.taps];
-        ptrdiff_t in_offset = lead_offset(index, t / last.taps);
-        if (run.count == 0 || in_offset < 0) continue;
-        GradArgs a{};
-        a.x_channel = static_cast<ptrdiff_t>(map.in_channel_stride * lanes);
-        a.d_channel = static_cast<ptrdiff_t>(map.out_channel_stride * lanes);
-        a.x_step = static_cast<ptrdiff_t>(run.in_step * last.in_stride * lanes);
-        a.d_step = static_cast<ptrdiff_t>(run.out_step * last.out_stride * lanes);
-        a.points = run.count;
-        const float* x0 = xs + (in_offset + run.first_in * last.in_stride) * lanes;
-        const float* d0 = ds + (out_offset + run.first_out * last.out_stride) * lanes;
-        for (int i = 0; i * kGradRows < rows; ++i)
-          for (int j = 0; j * kGradCols < cols; ++j) {
-            a.rows = std::min(kGradRows, rows - i * kGradRows);
-            a.cols = std::min(kGradCols, cols - j * kGradCols);
-            a.x = x0 + j * kGradCols * a.x_channel;
-            a.d = d0 + i * kGradRows * a.d_channel;
-            a.sum = sums + (static_cast<size_t>(t) * kRowTiles * kColTiles + i * kColTiles + j) * kTile;
-            kernel(&a);
-          }
-      }
     }
+    return total;
   }
 
-  ptrdiff_t lead_offset(const std::vector<int>& index, int tap) const {
-    ptrdiff_t offset = 0;
-    for (size_t a = map.axes.size() - 1; a-- > 0;) {
-      const LinearAxis& axis = map.axes[a];
-      const int i = axis.source[static_cast<size_t>(index[a]) * axis.taps + tap % axis.taps];
-      if (i < 0) return -1;
-      offset += static_cast<ptrdiff_t>(i * axis.in_stride);
-      tap /= axis.taps;
-    }
-    return offset;
-  }
-
-  void add(float factor, float* gradient) const {
-    const size_t tiles = static_cast<size_t>(map.groups) * row_chunks() * col_chunks();
-    const size_t pairs = grid.blocks * map.rows();
-    const size_t parts = std::min<size_t>(pairs, tiles >= 16 ? 1 : (16 + tiles - 1) / tiles);
-    const size_t task_sums = static_cast<size_t>(map.taps) * kRowTiles * kColTiles * kTile;
-    if (parts == 1) {
-      env.threads.run(tiles, [&](size_t tile) {
-        std::vector<float> sums(task_sums, 0.0f);
-        gather(group(tile), row0(tile), col0(tile), 0, pairs, sums.data());
-        store(tile, sums.data(), 1, task_sums, factor, gradient);
-      });
-      return;
-    }
-    std::vector<float> sums(tiles * parts * task_sums, 0.0f);
-    env.threads.run(tiles * parts, [&](size_t t) {
-      const size_t tile = t / parts, part = t % parts;
-      gather(group(tile), row0(tile), col0(tile), pairs * part / parts, pairs * (part + 1) / parts,
-             sums.data() + t * task_sums);
-    });
-    env.threads.run(tiles, [&](size_t tile) {
-      store(tile, sums.data() + tile * parts * task_sums, parts, task_sums, factor, gradient);
-    });
-  }
-
-  int group(size_t tile) const {
-    return static_cast<int>(tile / (static_cast<size_t>(row_chunks()) * col_chunks()));
-  }
-  int row0(size_t tile) const { return static_cast<int>(tile / col_chunks() % row_chunks()) * kRowChunk; }
-  int col0(size_t tile) const { return static_cast<int>(tile % col_chunks()) * kColChunk; }
-
-  void store(size_t tile, const float* sums, size_t parts, size_t stride, float factor,
-             float* gradient) const {
-    const int r0 = row0(tile), c0 = col0(tile);
-    const int rows = std::min(kRowChunk, map.out_channels - r0),
-              cols = std::min(kColChunk, map.in_channels - c0);
-    for (int t = 0; t < map.taps; ++t)
-      for (int m = 0; m < rows; ++m)
-        for (int c = 0; c < cols; ++c) {
-          const size_t at =
-              (static_cast<size_t>(t) * kRowTiles * kColTiles + m / kGradRows * kColTiles + c / kGradCols) *
-                  kTile +
-              (m % kGradRows * kGradCols + c % kGradCols) * 8;
-          double s = 0.0;
-          for (size_t p = 0; p < parts; ++p) s += total(sums + p * stride + at);
-          gradient[group(tile) * map.w_group + (r0 + m) * map.w_out + (c0 + c) * map.w_in +
-                   map.tap_offsets[t]] += factor * static_cast<float>(s);
-        }
-  }
+  Env& env_;
+  const LinearMap& map_;
+  const Phase& phase_;
+  const GradientCall& call_;
+  const int lanes_;
+  int rows_, cols_, row_units_, col_units_, chunk_;
+  Tiling tiling_;
+  size_t parts_;
 };
 
-// Lanes are positions of single samples. Columns k = (tap, input channel) are gathered a panel at a time. Groups of one channel
-// (depthwise) share a task, for their own work is too little.
-struct PositionLanes {
-  Env& env;
-  const LinearMap& map;
-  Grid grid;
-  const float* x;
-  const float* d;
-
-  void add(float factor, float* gradient) const {
-    const int k_all = map.taps * map.in_channels;
-    const int row_chunks = (map.out_channels + kRowChunk - 1) / kRowChunk,
-              col_chunks = (k_all + kPanelCols - 1) / kPanelCols;
-    const size_t per_group = static_cast<size_t>(row_chunks) * col_chunks;
-    const int panel =
-        map.positions >= kGradPanel ? kGradPanel : static_cast<int>((map.positions + 7) / 8 * 8);
-    const size_t grain = std::max<size_t>(
-        1, kGrainFloats / (static_cast<size_t>(map.positions) * std::min(k_all, kPanelCols)));
-    for_ranges(env.threads, map.groups * per_group, grain, [&](size_t lo, size_t hi, size_t) {
-      std::vector<float> columns(static_cast<size_t>(kPanelCols) * panel),
-          rows(static_cast<size_t>(kRowChunk) * panel);
-      std::vector<float> sums(static_cast<size_t>(kRowTiles) * (kPanelCols / kGradCols) * kTile);
-      for (size_t i = lo; i < hi; ++i)
-        tile(static_cast<int>(i / per_group), static_cast<int>(i / col_chunks % row_chunks) * kRowChunk,
-             static_cast<int>(i % col_chunks) * kPanelCols, panel, columns.data(), rows.data(), sums, factor,
-             gradient);
-    });
+class GradientRun::Task {
+ public:
+  Task(const GradientRun& run, size_t unit, size_t part) : run_(run), part_(part), window_(run.window()) {
+    const LinearMap& map = run.map_;
+    group_ = static_cast<int>(unit / (static_cast<size_t>(run.row_units_) * run.col_units_));
+    row0_ = static_cast<int>(unit / run.col_units_ % run.row_units_) * run.rows_;
+    col0_ = static_cast<int>(unit % run.col_units_) * run.cols_;
+    rows_ = std::min(run.rows_, map.out_channels - row0_);
+    cols_ = std::min(run.cols_, map.in_channels - col0_);
   }
 
-  void tile(int group, int row0, int k0, int panel, float* columns, float* rows, std::vector<float>& sums,
-            float factor, float* gradient) const {
-    const int m_count = std::min(kRowChunk, map.out_channels - row0),
-              k_count = std::min(kPanelCols, map.taps * map.in_channels - k0);
-    std::fill(sums.begin(), sums.end(), 0.0f);
-    const int tiles_k = kPanelCols / kGradCols;
+  // Entries of [chunk][output channel].
+  std::vector<Entries> run() {
+    const int chunks = (cols_ + run_.chunk_ - 1) / run_.chunk_;
+    for (int q = 0; q < chunks; ++q)
+      for (int m = 0; m < rows_; ++m)
+        lists_.push_back(entries(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_)));
+    input_.resize(run_.chunk_ * window_.channel());
+    const size_t bands = run_.tiling_.band_count(run_.phase_);
+    for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
+      const Band band(run_.tiling_, run_.phase_, run_.call_.grid, b);
+      lay_out(band);
+      for (int q = 0; q < chunks; ++q) visit(band, q);
+      run_.env_.threads.check_abort();
+    }
+    return std::move(lists_);
+  }
+
+ private:
+  Entries entries(int m, int from, int to) const {
+    Entries e;
+    const LinearMap& map = run_.map_;
+    const size_t base = group_ * map.w_group + (row0_ + m) * map.w_out + col0_ * map.w_in;
+    for (int c = from; c < to; ++c)
+      for (size_t t = 0; t < window_.taps().size(); ++t) {
+        const size_t place = base + c * map.w_in + window_.weights()[t];
+        if (!Weights::bit(run_.call_.weight.mask, place)) continue;
+        e.off.push_back(static_cast<int32_t>((c - from) * window_.channel()) + window_.taps()[t]);
+        e.place.push_back(place);
+      }
+    e.sum.assign(e.off.size(), 0.0f);
+    return e;
+  }
+
+  // The band's vectors as runs: in a row of x and of d both advance by a constant.
+  void lay_out(const Band& band) {
+    const Tiling& t = run_.tiling_;
+    const Phase& phase = run_.phase_;
+    runs_.clear();
+    for (int s = 0; s < band.slots; ++s)
+      for (int r = 0; r < band.rows; ++r) {
+        const size_t out =
+            (band.block + s) * run_.map_.out_elements + phase.out_offset(band.outer, band.row + r, 0);
+        const ptrdiff_t d = t.unit == 1 ? static_cast<ptrdiff_t>(runs_.size()) * t.vectors * run_.lanes_
+                                        : static_cast<ptrdiff_t>(out * t.unit);
+        runs_.push_back({d, window_.point(s, r, 0), t.vectors});
+        outs_.resize(runs_.size());
+        outs_[runs_.size() - 1] = out;
+      }
+  }
+
+  void visit(const Band& band, int q) {
+    const LinearMap& map = run_.map_;
+    const int from = q * run_.chunk_, to = std::min(cols_, from + run_.chunk_);
+    window_.gather(run_.call_.x, static_cast<size_t>(group_) * map.in_channels + col0_ + from, to - from,
+                   band.outer, band.row, band.block, band.slots, input_.data());
+    const bool positions = run_.tiling_.unit == 1;
     GradArgs a{};
-    a.x_channel = a.d_channel = panel;
-    a.x_step = a.d_step = 8;
-    a.points = panel / 8;
-    for (int b = 0; b < grid.blocks; ++b)
-      for (size_t first = 0; first < map.positions; first += panel) {
-        const Panel p(map, first, panel);
-        p.gather(
-            map,
-            x + b * map.in_elements + static_cast<size_t>(group) * map.in_channels * map.in_channel_stride,
-            k0, k0 + k_count, columns);
-        p.gather_out(map,
-                     d + b * map.out_elements +
-                         static_cast<size_t>(group * map.out_channels + row0) * map.out_channel_stride,
-                     m_count, rows);
-        for (int i = 0; i * kGradRows < m_count; ++i)
-          for (int j = 0; j * kGradCols < k_count; ++j) {
-            a.rows = std::min(kGradRows, m_count - i * kGradRows);
-            a.cols = std::min(kGradCols, k_count - j * kGradCols);
-            a.x = columns + static_cast<size_t>(j) * kGradCols * panel;
-            a.d = rows + static_cast<size_t>(i) * kGradRows * panel;
-            a.sum = sums.data() + (static_cast<size_t>(i) * tiles_k + j) * kTile;
-            env.kernels.grad8(&a);
-          }
-      }
-    for (int m = 0; m < m_count; ++m)
-      for (int k = 0; k < k_count; ++k) {
-        const float s =
-            total(sums.data() + (static_cast<size_t>(m / kGradRows) * tiles_k + k / kGradCols) * kTile +
-                  (m % kGradRows * kGradCols + k % kGradCols) * 8);
-        const int t = (k0 + k) / map.in_channels, c = (k0 + k) % map.in_channels;
-        gradient[group * map.w_group + (row0 + m) * map.w_out + c * map.w_in + map.tap_offsets[t]] +=
-            factor * s;
-      }
+    a.x = input_.data();
+    a.runs = runs_.data();
+    a.run_count = static_cast<int>(runs_.size());
+    a.x_step = run_.lanes_;
+    a.d_step = positions ? run_.lanes_
+                         : static_cast<ptrdiff_t>(run_.phase_.col->step * run_.phase_.col_axis->out_stride) *
+                               run_.lanes_;
+    for (int m = 0; m < rows_; ++m) {
+      Entries& e = lists_[static_cast<size_t>(q) * rows_ + m];
+      if (e.off.empty()) continue;
+      const float* d = run_.call_.d + (static_cast<size_t>(group_) * map.out_channels + row0_ + m) *
+                                          map.out_channel_stride * run_.tiling_.unit;
+      a.d = positions ? gather_out(d) : d;
+      a.off = e.off.data();
+      a.entries = static_cast<uint32_t>(e.off.size());
+      a.sum = e.sum.data();
+      run_.env_.kernels.grad(&a);
+    }
   }
+
+  // Upstreams of the band's positions in lanes; zeros beyond a row's end.
+  const float* gather_out(const float* d) {
+    const Tiling& t = run_.tiling_;
+    const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
+    const int count = run_.phase_.col->count, padded = t.vectors * run_.lanes_;
+    upstream_.resize(runs_.size() * padded);
+    float* out = upstream_.data();
+    for (size_t r = 0; r < runs_.size(); ++r)
+      for (int c = 0; c < padded; ++c) *out++ = c < count ? d[outs_[r] + c * step] : 0.0f;
+    return upstream_.data();
+  }
+
+  const GradientRun& run_;
+  const size_t part_;
+  const Window window_;
+  int group_, row0_, col0_, rows_, cols_;
+  std::vector<Entries> lists_;
+  std::vector<GradRun> runs_;
+  std::vector<size_t> outs_;  // per run, its first output's offset in elements
+  std::vector<float> input_, upstream_;
 };
+
+void GradientRun::run() {
+  const size_t units = unit_count();
+  std::vector<std::vector<Entries>> found(units * parts_);
+  env_.threads.run(units * parts_, [&](size_t t) { found[t] = Task(*this, t / parts_, t % parts_).run(); });
+  std::vector<double> totals(units, 0.0);
+  env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });
+  if (call_.total)
+    for (double t : totals) *call_.total += t;
+}
 
 }  // namespace
 
-void add_weight_gradient(Env& env, const LinearMap& map, Grid grid, const float* x, const float* d,
-                         float factor, float* gradient) {
-  if (grid.lanes == 1) {
-    PositionLanes{env, map, grid, x, d}.add(factor, gradient);
-  } else {
-    SampleLanes{env, map, grid, x, d}.add(factor, gradient);
-  }
+void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
+  for (const Phase& phase : phases_of(map))
+    if (phase.taps() > 0) GradientRun(env, map, phase, call).run();
 }
 
 }  // namespace px

@@ -1,12 +1,22 @@
-// The weight gradient of a linear step:  G[w] += factor * sum over samples and positions of d[out] * x[in].
+// The weight gradient of a linear step at surviving weights:  G[w] += factor * sum over samples and positions of d[out] * x[in].
 #pragma once
-#include "../walk.h"
-#include "map.h"
+#include "lists.h"
 
 namespace px {
 
-// gradient: the parameter's stored layout; each of its elements is written by one task.
-void add_weight_gradient(Env& env, const LinearMap& map, Grid grid, const float* x, const float* d,
-                         float factor, float* gradient);
+struct GradientCall {
+  WeightSource weight;  // which survive
+  Grid grid;
+  const float* x;
+  const float* d;
+  float factor;
+  const float* out_factor =
+      nullptr;  // per output channel of the tensor, or null: d is to be multiplied by it
+  float* gradient =
+      nullptr;  // out: the parameter's stored layout, added to; each element is written by one task
+  double* total = nullptr;  // out: instead, the sum over surviving weights
+};
+
+void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call);
 
 }  // namespace px

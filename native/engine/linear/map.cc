@@ -1,56 +1,81 @@
 #include "map.h"
 
+#include <algorithm>
+
 namespace px {
 namespace {
 
 // Convolution: input = o*stride + k*dilation - pad. The transposed one has input and output exchanged.
-int source_of(const SpatialAxis& a, bool transposed, int o, int k) {
-  const int64_t stride = a.stride, reach = int64_t{k} * a.dilation;
-  if (!transposed) {
-    const int64_t i = o * stride + reach - a.pad;
-    return i >= 0 && i < a.in_size ? static_cast<int>(i) : -1;
-  }
-  const int64_t t = o + int64_t{a.pad} - reach;
-  return t >= 0 && t % stride == 0 && t / stride < a.in_size ? static_cast<int>(t / stride) : -1;
-}
-
-// The outputs that read through one tap are evenly spaced, and so are the inputs they read.
-void find_runs(LinearAxis& axis) {
-  axis.runs.assign(axis.taps, {0, 1, 0, 1, 0});
-  for (int k = 0; k < axis.taps; ++k) {
-    auto& run = axis.runs[k];
-    for (int o = 0; o < axis.out_size; ++o) {
-      const int i = axis.source[static_cast<size_t>(o) * axis.taps + k];
-      if (i < 0) continue;
-      if (run.count == 0) {
-        run.first_out = o;
-        run.first_in = i;
-      } else if (run.count == 1) {
-        run.out_step = o - run.first_out;
-        run.in_step = i - run.first_in;
+std::vector<AxisPhase> phases(const LinearAxis& a) {
+  std::vector<AxisPhase> all;
+  const int residues = a.transposed ? std::min(a.stride, a.out_size) : 1;
+  for (int first = 0; first < residues; ++first) {
+    AxisPhase p;
+    p.first = first;
+    p.step = a.transposed ? a.stride : 1;
+    p.count = (a.out_size - first + p.step - 1) / p.step;
+    p.in_step = a.transposed ? 1 : a.stride;
+    for (int k = 0; k < a.taps; ++k) {
+      const int64_t reach = int64_t{k} * a.dilation;
+      int64_t base = reach - a.pad;
+      if (a.transposed) {
+        const int64_t t = int64_t{first} + a.pad - reach;
+        if (t % a.stride != 0) continue;
+        base = t / a.stride;
       }
-      ++run.count;
+      const int64_t last = base + int64_t{p.count - 1} * p.in_step;
+      if (base >= a.in_size || last < 0) continue;
+      // A long step may jump over the whole input.
+      const int64_t i = base >= 0 ? 0 : (-base + p.in_step - 1) / p.in_step;
+      if (i < p.count && base + i * p.in_step < a.in_size) p.taps.push_back({k, static_cast<int>(base)});
     }
+    all.push_back(std::move(p));
   }
+  return all;
 }
 
 void finish(LinearMap& m) {
   m.taps = 1;
   m.positions = 1;
   size_t in_positions = 1;
-  m.tap_offsets.assign(1, 0);
   for (auto& a : m.axes) {
-    find_runs(a);
+    a.phases = phases(a);
     m.taps *= a.taps;
     m.positions *= a.out_size;
     in_positions *= a.in_size;
-    std::vector<size_t> next;
-    for (size_t base : m.tap_offsets)
-      for (int k = 0; k < a.taps; ++k) next.push_back(base + k * a.tap_stride);
-    m.tap_offsets.swap(next);
   }
   m.in_elements = in_positions * m.groups * m.in_channels;
   m.out_elements = m.positions * m.groups * m.out_channels;
+}
+
+// The outer axes' phases `chosen`, as one list of outputs and one of taps.
+void spell_out(const LinearMap& map, const std::vector<size_t>& chosen, Phase& phase) {
+  phase.outer_out = {0};
+  phase.outer_taps = {{0, {0}}};
+  for (size_t n = 0; n + 2 < map.axes.size(); ++n) {
+    const LinearAxis& axis = map.axes[n];
+    const AxisPhase& p = axis.phases[chosen[n]];
+    std::vector<size_t> out;
+    for (size_t before : phase.outer_out)
+      for (int i = 0; i < p.count; ++i)
+        out.push_back(before + (p.first + size_t(i) * p.step) * axis.out_stride);
+    std::vector<Phase::Outer> taps;
+    for (const auto& before : phase.outer_taps)
+      for (const auto& tap : p.taps) {
+        Phase::Outer t{before.weight + tap.k * axis.tap_stride, {}};
+        bool inside = false;
+        for (ptrdiff_t from : before.source)
+          for (int i = 0; i < p.count; ++i) {
+            const int at = tap.base + i * p.in_step;
+            const bool ok = from >= 0 && at >= 0 && at < axis.in_size;
+            inside = inside || ok;
+            t.source.push_back(ok ? from + static_cast<ptrdiff_t>(at * axis.in_stride) : -1);
+          }
+        if (inside) taps.push_back(std::move(t));
+      }
+    phase.outer_out.swap(out);
+    phase.outer_taps.swap(taps);
+  }
 }
 
 }  // namespace
@@ -65,21 +90,22 @@ LinearMap LinearMap::forward(const Plan&, const PlanStep& s) {
   m.w_group = s.group_stride;
   m.w_out = s.out_stride;
   m.w_in = s.in_stride;
-  const bool transposed = s.op == Op::conv_transpose;
+  m.axes.resize(s.spatial.size() < 2 ? 2 - s.spatial.size() : 0);  // of size one, in front
   for (size_t n = 0; n < s.spatial.size(); ++n) {
     const SpatialAxis& a = s.spatial[n];
     LinearAxis axis;
     axis.in_size = a.in_size;
     axis.out_size = a.out_size;
     axis.taps = a.taps;
+    axis.stride = a.stride;
+    axis.dilation = a.dilation;
+    axis.pad = a.pad;
+    axis.transposed = s.op == Op::conv_transpose;
     axis.in_stride = s.in_layout.spatial_strides[n];
     axis.out_stride = s.out_layout.spatial_strides[n];
     axis.tap_stride = s.tap_strides[n];
-    for (int o = 0; o < axis.out_size; ++o)
-      for (int k = 0; k < axis.taps; ++k) axis.source.push_back(source_of(a, transposed, o, k));
     m.axes.push_back(std::move(axis));
   }
-  if (m.axes.empty()) m.axes.push_back({1, 1, 1, {0}, {}, 1, 1, 0});
   finish(m);
   return m;
 }
@@ -90,18 +116,30 @@ LinearMap LinearMap::adjoint() const {
   std::swap(m.in_channel_stride, m.out_channel_stride);
   std::swap(m.w_in, m.w_out);
   for (auto& a : m.axes) {
-    std::vector<int32_t> source(static_cast<size_t>(a.in_size) * a.taps, -1);
-    for (int o = 0; o < a.out_size; ++o)
-      for (int k = 0; k < a.taps; ++k) {
-        const int i = a.source[static_cast<size_t>(o) * a.taps + k];
-        if (i >= 0) source[static_cast<size_t>(i) * a.taps + k] = o;
-      }
-    a.source.swap(source);
     std::swap(a.in_size, a.out_size);
     std::swap(a.in_stride, a.out_stride);
+    a.transposed = !a.transposed;
   }
   finish(m);
   return m;
+}
+
+std::vector<Phase> phases_of(const LinearMap& map) {
+  std::vector<Phase> all;
+  std::vector<size_t> chosen(map.axes.size(), 0);
+  for (;;) {
+    Phase p;
+    const size_t n = map.axes.size();
+    p.row_axis = &map.axes[n - 2];
+    p.col_axis = &map.axes[n - 1];
+    p.row = &p.row_axis->phases[chosen[n - 2]];
+    p.col = &p.col_axis->phases[chosen[n - 1]];
+    spell_out(map, chosen, p);
+    all.push_back(std::move(p));
+    size_t a = n;
+    while (a-- > 0 && ++chosen[a] == map.axes[a].phases.size()) chosen[a] = 0;
+    if (a == static_cast<size_t>(-1)) return all;
+  }
 }
 
 }  // namespace px

@@ -1,22 +1,10 @@
 // BatchNorm: f affine with the micro-batch's (or the stored) statistics, h 1, g and j s² = γ²/(σ² + ε). j uses its own micro-batch's
 // variance, g the sample-weighted mean over all of them.
+#include "../linear/moments.h"
 #include "norm_common.h"
 
 namespace px {
 namespace {
-
-constexpr size_t kChunk = 256;  // vectors per moment: both sweeps in L1, and float32 sums stay short
-
-// Mean and M2 of n numbers, merged pairwise (Chan, Golub and LeVeque).
-struct Moments {
-  double n = 0.0, mean = 0.0, m2 = 0.0;
-  void merge(double count, double sum, double squares) {
-    const double other = sum / count, delta = other - mean, all = n + count;
-    m2 += squares + delta * delta * n * count / all;
-    mean += delta * count / all;
-    n = all;
-  }
-};
 
 class BatchNorm final : public FactorStep {
  public:
@@ -56,15 +44,9 @@ class BatchNorm final : public FactorStep {
     const size_t lanes = grid.lanes;
     env.threads.run(channels_, [&](size_t c) {
       Moments total;
-      float sum[16], m2[16];
-      for (int block = 0; block < grid.blocks; ++block) {
-        const float* data = x + (static_cast<size_t>(block) * channels_ + c) * inner_ * lanes;
-        for (size_t at = 0; at < inner_; at += kChunk) {
-          const size_t n = std::min(kChunk, inner_ - at);
-          env.kernels.moments(data + at * lanes, n, grid.lanes, sum, m2);
-          for (int l = 0; l < grid.filled(block); ++l) total.merge(static_cast<double>(n), sum[l], m2[l]);
-        }
-      }
+      for (int block = 0; block < grid.blocks; ++block)
+        total.add(env.kernels, x + (static_cast<size_t>(block) * channels_ + c) * inner_ * lanes, inner_,
+                  grid.lanes, grid.filled(block));
       mean_[c] = total.mean;
       variance_[c] = total.m2 / total.n;
     });

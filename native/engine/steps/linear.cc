@@ -20,8 +20,9 @@ class Linear final : public StepExec {
     Value y;
     y.data = env.pool.acquire(pass.grid.floats(out_size()));
     const float* bias = step_.operands.empty() ? nullptr : step_.operands[0].data.data();
-    apply_linear(env, map_, source(Source::theta, step_.alpha), pass.grid, x.data.get(), y.data.get(), bias,
-                 1.0f, nullptr);
+    LinearCall call{source(Source::theta, step_.alpha), pass.grid, x.data.get(), y.data.get()};
+    call.bias = bias;
+    apply_linear(env, map_, call);
     pass.f.put(step_.output, std::move(y));
   }
 
@@ -45,13 +46,18 @@ class Linear final : public StepExec {
         const int k = std::clamp(lift(d.max) + lift(input_.max), -126,
                                  126);  // both factors near 1, so that long sums stay in range
         const int grad_exp = d.exp + input_.exp + exp - k;
+        GradientCall call{source(Source::mask, 1.0f), walk.grid, input_.data.get(), d.data.get(), 1.0f};
         if (column == 0) {
           const float room = gradients.admit(env, step_.param, grad_exp);
-          add_weight_gradient(env, map_, walk.grid, input_.data.get(), d.data.get(),
-                              c.mantissa * pow2(k) * room, gradients.values(step_.param));
+          call.factor = c.mantissa * pow2(k) * room;
+          call.gradient = gradients.values(step_.param);
+          add_weight_gradient(env, map_, call);
         } else {
-          gradients.add_total(c.mantissa * surviving_gradient(env, walk.grid, d, pow2(k)),
-                              grad_exp + 2 * weights_.shift(step_.param));
+          double total = 0.0;
+          call.factor = c.mantissa * pow2(k);
+          call.total = &total;
+          add_weight_gradient(env, map_, call);
+          gradients.add_total(total, grad_exp + 2 * weights_.shift(step_.param));
         }
       }
       if (plan_.input != step_.inputs[0])
@@ -65,8 +71,13 @@ class Linear final : public StepExec {
 
  private:
   WeightSource source(Source s, float factor) const {
-    return {s, weights_.values(step_.param), weights_.mask(step_.param), pow2(weights_.shift(step_.param)),
-            factor};
+    return {s,
+            weights_.values(step_.param),
+            weights_.mask(step_.param),
+            pow2(weights_.shift(step_.param)),
+            factor,
+            weights_.density(step_.param),
+            nullptr};
   }
   Scalar coefficient(Net net) const {
     const double a = std::fabs(static_cast<double>(step_.alpha));
@@ -81,26 +92,12 @@ class Linear final : public StepExec {
     const size_t n = grid.floats(map.out_elements);
     y.data = env.pool.acquire(n);
     const int k = lift(x.max);
-    apply_linear(env, map, w, grid, x.data.get(), y.data.get(), nullptr, pow2(k), &y.max);
+    LinearCall call{w, grid, x.data.get(), y.data.get()};
+    call.scale = pow2(k);
+    call.max = &y.max;
+    apply_linear(env, map, call);
     y.exp = x.exp + exp - k;
     return y;
-  }
-
-  // Sum of the gradient over surviving weights: all that the trace bound's second factor asks for.
-  double surviving_gradient(Env& env, Grid grid, const Value& d, float scale) const {
-    const size_t n = plan_.params[step_.param].size;
-    const Buffer gradient = env.pool.acquire(n);
-    std::fill(gradient.get(), gradient.get() + n, 0.0f);
-    add_weight_gradient(env, map_, grid, input_.data.get(), d.data.get(), scale, gradient.get());
-    const uint8_t* mask = weights_.mask(step_.param);
-    std::vector<double> parts((n + kGrainFloats - 1) / kGrainFloats, 0.0);
-    for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t t) {
-      for (size_t i = lo; i < hi; ++i)
-        if (Weights::bit(mask, i)) parts[t] += gradient.get()[i];
-    });
-    double sum = 0.0;
-    for (double p : parts) sum += p;
-    return sum;
   }
 
   const Weights& weights_;

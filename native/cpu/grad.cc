@@ -1,0 +1,54 @@
+// The weight gradient of a linear step at surviving weights only:
+//
+//   sum[e] += sum over runs, over i < count: d[run.d + i*d_step] . x[run.x + i*x_step + off[e]]      e < entries (one output channel's)
+//
+// Plain definition: for e: for run: for i: for l in L: sum[e] += d[..+l] * x[..+l]
+//
+// Eight entries share each load of d; their partial sums stay in registers (float32, one a lane) over all runs of the call (a band
+// of at most some hundred vectors), then become one float each: long sums have two levels.
+
+template <int E>
+static inline void grad_entries(const GradArgs* a, const int32_t* off, float* sum) {
+  vec acc[E];
+  ptrdiff_t o[E];
+#pragma GCC unroll 8
+  for (int e = 0; e < E; ++e) {
+    acc[e] = vec_zero();
+    o[e] = off[e];
+  }
+  for (int r = 0; r < a->run_count; ++r) {
+    const float* d = a->d + a->runs[r].d;
+    const float* x = a->x + a->runs[r].x;
+    for (int i = 0; i < a->runs[r].count; ++i) {
+      const vec up = vec_load(d);
+#pragma GCC unroll 8
+      for (int e = 0; e < E; ++e) acc[e] = acc[e] + up * vec_load(x + o[e]);
+      d += a->d_step;
+      x += a->x_step;
+    }
+  }
+  for (int e = 0; e < E; ++e) sum[e] += vec_sum(acc[e]);
+}
+
+static void grad(const GradArgs* a) {
+  uint32_t e = 0;
+  for (; e + 8 <= a->entries; e += 8) grad_entries<8>(a, a->off + e, a->sum + e);
+  switch (a->entries - e) {
+    case 1:
+      return grad_entries<1>(a, a->off + e, a->sum + e);
+    case 2:
+      return grad_entries<2>(a, a->off + e, a->sum + e);
+    case 3:
+      return grad_entries<3>(a, a->off + e, a->sum + e);
+    case 4:
+      return grad_entries<4>(a, a->off + e, a->sum + e);
+    case 5:
+      return grad_entries<5>(a, a->off + e, a->sum + e);
+    case 6:
+      return grad_entries<6>(a, a->off + e, a->sum + e);
+    case 7:
+      return grad_entries<7>(a, a->off + e, a->sum + e);
+    default:
+      return;
+  }
+}

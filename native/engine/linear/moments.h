@@ -1,0 +1,34 @@
+// Mean and variance gathered in pieces.
+#pragma once
+#include <vector>
+
+#include "../walk.h"
+
+namespace px {
+
+// Mean and M2 of n numbers, merged pairwise (Chan, Golub and LeVeque).
+struct Moments {
+  double n = 0.0, mean = 0.0, m2 = 0.0;
+
+  void merge(const Moments& o) {
+    if (o.n == 0.0) return;
+    const double delta = o.mean - mean, all = n + o.n;
+    m2 += o.m2 + delta * delta * n * o.n / all;
+    mean += delta * o.n / all;
+    n = all;
+  }
+
+  // `count` vectors of the grid's lanes, of which the first `filled` hold samples.
+  void add(const Kernels& kernels, const float* x, size_t count, int lanes, int filled) {
+    constexpr size_t kChunk = 256;  // both sweeps in L1, and float32 sums stay short
+    for (size_t at = 0; at < count; at += kChunk) {
+      const size_t part = std::min(kChunk, count - at);
+      Moments m;
+      kernels.moments(x + at * lanes, part, lanes, filled, &m.mean, &m.m2);
+      m.n = static_cast<double>(part) * filled;
+      merge(m);
+    }
+  }
+};
+
+}  // namespace px
