@@ -18,48 +18,74 @@ static inline LeakyRun next_run(const LeakyArgs* a, size_t at) {
   return LeakyRun{at, end, a->slope[segment % a->slopes]};
 }
 
+// y and c_out of one vector.
+static inline void leaky_vec(const LeakyArgs* a, size_t i, vec slope, vec scale, vec below, vec& top) {
+  const vec z = vec_load(a->z + i), zero = vec_zero();
+  if (a->c) {
+    const vec factor = vec_where_above(z, zero, scale, vec_where_above(zero, z, below, zero));
+    const vec v = factor * vec_load(a->c + i);
+    top = vec_max(v, top);
+    vec_store(a->c_out + i, v);
+  }
+  vec_store(a->y + i, vec_where_above(zero, z, slope * z, z));
+}
+
 static void leaky(const LeakyArgs* a) {
   if (a->bits) {
     size_t i = 0;
-    for (; i + 8 <= a->count; i += 8) {
+    for (; i + kVecFloats <= a->count; i += kVecFloats)
+      vec_positive_bits(vec_load(a->z + i), a->bits + i / 8);
+    for (; i < a->count; i += 8) {
       unsigned b = 0;
-      for (int j = 0; j < 8; ++j) b |= (unsigned)(a->z[i + j] > 0) << j;
+      for (size_t j = i; j < i + 8 && j < a->count; ++j) b |= (unsigned)(a->z[j] > 0) << (j - i);
       a->bits[i / 8] = (uint8_t)b;
     }
-    if (i < a->count) a->bits[i / 8] = 0;
-    for (; i < a->count; ++i) a->bits[i / 8] |= (uint8_t)((a->z[i] > 0) << (i & 7));
   }
+  vec tops = vec_zero();
   float top = *a->max;
   for (size_t at = 0; at < a->count;) {
     const LeakyRun r = next_run(a, at);
-    if (a->c) {
-      const float below = r.slope * r.slope * a->scale;
-      for (size_t i = r.begin; i < r.end; ++i) {
-        const float z = a->z[i];
-        const float factor = z > 0 ? a->scale : z < 0 ? below : 0.0f;
-        const float v = factor * a->c[i];
+    const float under = r.slope * r.slope * a->scale;
+    const vec slope = vec_all(r.slope), scale = vec_all(a->scale), below = vec_all(under);
+    size_t i = r.begin;
+    for (; i + kVecFloats <= r.end; i += kVecFloats) leaky_vec(a, i, slope, scale, below, tops);
+    for (; i < r.end; ++i) {
+      const float z = a->z[i];
+      if (a->c) {
+        const float v = (z > 0 ? a->scale : z < 0 ? under : 0.0f) * a->c[i];
         top = v > top ? v : top;
         a->c_out[i] = v;
       }
+      a->y[i] = z < 0 ? r.slope * z : z;
     }
-    for (size_t i = r.begin; i < r.end; ++i) a->y[i] = a->z[i] < 0 ? r.slope * a->z[i] : a->z[i];
     at = r.end;
   }
-  *a->max = top;
+  const float most = vec_largest(tops);
+  *a->max = most > top ? most : top;
 }
 
 // c_out = scale * c * (bit ? 1 : slope²)
 static void leaky_adjoint(const LeakyArgs* a) {
+  vec tops = vec_zero();
   float top = *a->max;
   for (size_t at = 0; at < a->count;) {
     const LeakyRun r = next_run(a, at);
     const float below = r.slope * r.slope * a->scale;
-    for (size_t i = r.begin; i < r.end; ++i) {
+    const vec on = vec_all(a->scale), off = vec_all(below);
+    size_t i = r.begin;
+    // A run may begin within a byte only where it holds for single floats.
+    for (; i % 8 == 0 && i + kVecFloats <= r.end; i += kVecFloats) {
+      const vec v = vec_where_bits(a->bits + i / 8, on, off) * vec_load(a->c + i);
+      tops = vec_max(v, tops);
+      vec_store(a->c_out + i, v);
+    }
+    for (; i < r.end; ++i) {
       const float v = ((a->bits[i >> 3] >> (i & 7)) & 1 ? a->scale : below) * a->c[i];
       top = v > top ? v : top;
       a->c_out[i] = v;
     }
     at = r.end;
   }
-  *a->max = top;
+  const float most = vec_largest(tops);
+  *a->max = most > top ? most : top;
 }

@@ -8,6 +8,8 @@ static constexpr int kPartFloats = PX_VEC_BYTES / 4;
 #if defined(__GNUC__) || defined(__clang__)
 typedef float part __attribute__((vector_size(PX_VEC_BYTES), aligned(4), may_alias));
 static inline part part_max(part a, part b) { return a > b ? a : b; }
+// a > b ? yes : no
+static inline part part_where_above(part a, part b, part yes, part no) { return a > b ? yes : no; }
 #else
 struct part {
   float f[kPartFloats];
@@ -22,6 +24,10 @@ static inline part operator*(part a, part b) {
 }
 static inline part part_max(part a, part b) {
   for (int i = 0; i < kPartFloats; ++i) a.f[i] = a.f[i] > b.f[i] ? a.f[i] : b.f[i];
+  return a;
+}
+static inline part part_where_above(part a, part b, part yes, part no) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] = a.f[i] > b.f[i] ? yes.f[i] : no.f[i];
   return a;
 }
 #endif
@@ -69,7 +75,49 @@ static inline vec vec_max(const vec& a, const vec& b) {
   PX_EACH_PART r.parts[i] = part_max(a.parts[i], b.parts[i]);
   return r;
 }
+static inline vec vec_where_above(const vec& a, const vec& b, const vec& yes, const vec& no) {
+  vec r;
+  PX_EACH_PART r.parts[i] = part_where_above(a.parts[i], b.parts[i], yes.parts[i], no.parts[i]);
+  return r;
+}
 #undef PX_EACH_PART
+
+// One bit a float, least significant first: set where it is above zero; and floats chosen by such bits.
+static inline void vec_positive_bits(const vec& v, uint8_t* bits) {
+#if PX_VEC_BYTES == 64
+  const __mmask16 m = _mm512_cmp_ps_mask((__m512)v.parts[0], _mm512_setzero_ps(), _CMP_GT_OQ);
+  bits[0] = (uint8_t)m;
+  bits[1] = (uint8_t)(m >> 8);
+#elif PX_VEC_BYTES == 32
+  bits[0] = (uint8_t)_mm256_movemask_ps(_mm256_cmp_ps((__m256)v.parts[0], _mm256_setzero_ps(), _CMP_GT_OQ));
+#else
+  float f[kVecFloats];
+  vec_store(f, v);
+  for (int b = 0; b < kVecFloats / 8; ++b) {
+    unsigned m = 0;
+    for (int i = 0; i < 8; ++i) m |= (unsigned)(f[8 * b + i] > 0) << i;
+    bits[b] = (uint8_t)m;
+  }
+#endif
+}
+static inline vec vec_where_bits(const uint8_t* bits, const vec& yes, const vec& no) {
+  vec r;
+#if PX_VEC_BYTES == 64
+  const __mmask16 m = (__mmask16)(bits[0] | bits[1] << 8);
+  r.parts[0] = (part)_mm512_mask_blend_ps(m, (__m512)no.parts[0], (__m512)yes.parts[0]);
+#elif PX_VEC_BYTES == 32
+  const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i set = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits[0]), each), each);
+  r.parts[0] = (part)_mm256_blendv_ps((__m256)no.parts[0], (__m256)yes.parts[0], _mm256_castsi256_ps(set));
+#else
+  float f[kVecFloats], y[kVecFloats], n[kVecFloats];
+  vec_store(y, yes);
+  vec_store(n, no);
+  for (int i = 0; i < kVecFloats; ++i) f[i] = (bits[i / 8] >> (i % 8)) & 1 ? y[i] : n[i];
+  r = vec_load(f);
+#endif
+  return r;
+}
 
 static inline float vec_largest(const vec& v) {
   float out[kVecFloats];

@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "layout.h"
+#include "lazy.h"
 
 namespace px {
 
@@ -160,9 +161,10 @@ std::string Program::first_bad_step(const float* x, int samples) {
   forward(pass, x, samples);
   for (auto& s : steps_) {
     s->forward(env_, pass);
-    const Value& v = pass.f.peek(s->step().output);
+    const size_t elements = plan_.values[s->step().output].size;
+    const Value v = settle(env_, pass.grid, elements, pass.f.peek(s->step().output));
     if (!v.data) continue;
-    if (all_finite(env_, v.data.get(), pass.grid.floats(plan_.values[s->step().output].size))) continue;
+    if (all_finite(env_, v.data.get(), pass.grid.floats(elements))) continue;
     culprit = "node '" + s->step().name + "' is the first to produce NaN or infinity";
     break;
   }
@@ -175,7 +177,7 @@ void Program::take_outputs(DataPass& pass, const std::vector<float*>* y) {
   for (size_t k = 0; k < plan_.outputs.size(); ++k) {
     const uint32_t id = plan_.outputs[k];
     const size_t elements = plan_.values[id].size;
-    const Value f = pass.f.take(id);
+    const Value f = pass.take(env_, id);
     if (!all_finite(env_, f.data.get(), pass.grid.floats(elements))) finite_ = false;
     if (y) unpack_samples(env_, pass.grid, elements, f.data.get(), (*y)[k]);
     if (forward_only_) continue;
@@ -183,7 +185,7 @@ void Program::take_outputs(DataPass& pass, const std::vector<float*>* y) {
       outputs_[k].u.assign(elements, 0.0);
       continue;
     }
-    const Value c = pass.companion.values.take(id);
+    const Value c = pass.companion.take(env_, id);
     if (joint_) {
       joint_R_.add(sum_samples(env_, pass.grid, elements, c), c.exp);
     } else {
@@ -281,7 +283,7 @@ Log2Scalars Program::finish_px(const RoundOutput& out) {
       largest = std::max(largest, v);
     }
     if (!plan_.values[id].signal) continue;
-    const Value g = walk.values.take(id);
+    const Value g = walk.take(env_, id);
     double product = 0.0, total = 0.0;
     for (size_t e = 0; e < n; ++e) {
       product += o.u[e] * g.data.get()[e];

@@ -36,6 +36,22 @@ class StepExec {
   size_t out_size() const { return plan_.values[step_.output].size; }
   const std::vector<uint32_t>& out_shape() const { return plan_.values[step_.output].shape; }
   const std::vector<uint32_t>& in_shape(size_t i = 0) const { return plan_.values[step_.inputs[i]].shape; }
+  // How many steps read a value, outputs counted.
+  int readers(uint32_t id) const {
+    int n = 0;
+    for (const auto& s : plan_.steps)
+      for (uint32_t i : s.inputs) n += i == id;
+    for (uint32_t o : plan_.outputs) n += o == id;
+    return n;
+  }
+  // The only step that reads a value, or null.
+  const PlanStep* reader(uint32_t id) const {
+    if (readers(id) != 1) return nullptr;
+    for (const auto& s : plan_.steps)
+      for (uint32_t i : s.inputs)
+        if (i == id) return &s;
+    return nullptr;
+  }
   bool input_signal(size_t i) const { return plan_.values[step_.inputs[i]].signal; }
 
   const Plan& plan_;

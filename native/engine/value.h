@@ -7,12 +7,32 @@
 
 namespace px {
 
+struct Moments;  // linear/moments.h
+
+// scale*(x - center) + shift, each holding for runs of `segment` elements and repeating; any may be empty.
+struct ChannelAffine {
+  std::vector<float> center, scale, shift;
+  size_t segment = 1;
+
+  size_t period() const { return std::max(scale.size(), shift.size()); }
+};
+
+// Arithmetic may be left to the reader, so that a normalisation or a sum costs no pass of its own (lazy.h): the tensor is then
+// factor * affine(data) + plus, and `max` is a bound.
 struct Value {
   Buffer data;
   int exp = 0;
-  float max = 0.0f;  // largest entry of data; 0 means the tensor is zero, and takes no part in any alignment
+  float max = 0.0f;  // largest entry; 0 means the tensor is zero, and takes no part in any alignment
+
+  std::shared_ptr<const ChannelAffine> affine;
+  float factor = 1.0f;
+  std::shared_ptr<const Value> plus;
+  size_t repeat = 1;  // so many neighbouring channels, of `plane` elements each, are one channel of data
+  size_t plane = 0;
+  std::shared_ptr<const std::vector<Moments>> moments;  // per channel of data, where its maker knows them
 
   bool zero() const { return !(max > 0.0f); }
+  bool lazy() const { return affine || plus || repeat > 1; }
 };
 
 // 2^k as a float, k clamped to the normal range: scaling by it is exact.

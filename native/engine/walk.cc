@@ -1,5 +1,7 @@
 #include "walk.h"
 
+#include "lazy.h"
+
 namespace px {
 
 Value scaled_copy(Env& env, Grid grid, size_t elements, Value x, Scalar s) {
@@ -43,12 +45,27 @@ Value aligned_sum(Env& env, Grid grid, size_t elements, Value a, Value b) {
   return y;
 }
 
+Value Walk::take(Env& env, uint32_t id) {
+  return settle(env, grid, env.plan.values[id].size, values.take_lazy(id));
+}
+
+Value Walk::take_up(Env& env, int column, uint32_t id) {
+  return settle(env, grid, env.plan.values[id].size, take_up_lazy(column, id));
+}
+
+Value DataPass::take(Env& env, uint32_t id) {
+  return settle(env, grid, env.plan.values[id].size, f.take_lazy(id));
+}
+
 void Walk::add_up(Env& env, int column, uint32_t id, Value contribution) {
   Value& slot = up[column][id];
   if (!slot.data) {
     slot = std::move(contribution);
   } else {
-    slot = aligned_sum(env, grid, env.plan.values[id].size, std::move(slot), std::move(contribution));
+    const size_t elements = env.plan.values[id].size;
+    slot = settle(env, grid, elements, std::move(slot));
+    contribution = settle(env, grid, elements, std::move(contribution));
+    slot = aligned_sum(env, grid, elements, std::move(slot), std::move(contribution));
   }
 }
 

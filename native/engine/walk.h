@@ -42,8 +42,8 @@ class Tensors {
   void put(uint32_t id, Value v) {
     if (left_[id] > 0) values_[id] = std::move(v);
   }
-  // The last reader gets the only handle, and may write in place.
-  Value take(uint32_t id) { return --left_[id] == 0 ? std::move(values_[id]) : values_[id]; }
+  // As it was put, perhaps with arithmetic left to do. The last reader gets the only handle, and may write in place.
+  Value take_lazy(uint32_t id) { return --left_[id] == 0 ? std::move(values_[id]) : values_[id]; }
   const Value& peek(uint32_t id) const { return values_[id]; }
   bool read_again(uint32_t id) const { return left_[id] > 0; }
 
@@ -69,9 +69,13 @@ struct Walk {
   int columns = 1;
   std::vector<Value> up[2];
 
+  // A value with nothing left to do.
+  Value take(Env& env, uint32_t id);
+
   // Adds a contribution to the upstream of a value; contributions are non-negative, so nothing cancels.
   void add_up(Env& env, int column, uint32_t id, Value contribution);
-  Value take_up(int column, uint32_t id) { return std::move(up[column][id]); }
+  Value take_up_lazy(int column, uint32_t id) { return std::move(up[column][id]); }
+  Value take_up(Env& env, int column, uint32_t id);
 };
 
 // A micro-batch: f, and beside it h or j.
@@ -81,6 +85,9 @@ struct DataPass {
   Walk companion;
   bool scoring = true;   // false: f alone
   bool adjoint = false;  // j will walk back: steps leave their records
+
+  // f of a value with nothing left to do.
+  Value take(Env& env, uint32_t id);
 };
 
 // y = 2^k * x, elementwise over whole tensors: small helpers the steps share.

@@ -1,4 +1,5 @@
 // Activations. f and its companion in one loop; for the adjoint ReLU and its kin leave one bit an element, smooth ones a².
+#include "../lazy.h"
 #include "../segments.h"
 #include "../step.h"
 
@@ -19,45 +20,27 @@ class ActivationStep final : public StepExec {
     }
   }
 
+  // A normalisation or a sum before this was left to do: it is done here, a piece at a time.
   void forward(Env& env, DataPass& pass) override {
     const bool with = pass.scoring && signal();
     const bool keep = with && pass.adjoint;
     const size_t n = pass.grid.floats(out_size());
-    Value z = pass.f.take(step_.inputs[0]), y, c, c_out;
-    y.data = z.data.unshared() ? z.data : env.pool.acquire(n);
-    if (with) {
-      c = pass.companion.values.take(step_.inputs[0]);
-      c_out.data = c.data.unshared() ? c.data : env.pool.acquire(n);
-    }
+    const Value z = pass.f.take_lazy(step_.inputs[0]);
+    const Value c = with ? pass.companion.values.take_lazy(step_.inputs[0]) : Value();
+    Value y, c_out;
+    y.data = room(env, z, n);
+    if (with) c_out.data = room(env, c, n);
     const int k = lift(c.max);
     if (keep) record_ = leaky_ ? env.pool.acquire_bytes((n + 7) / 8) : env.pool.acquire(n);
     SharedMax max;
     for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
       float top = 0.0f;
-      const float* zs = z.data.get() + lo;
-      const float* cs = with ? c.data.get() + lo : nullptr;
-      float* out = with ? c_out.data.get() + lo : nullptr;
-      if (leaky_) {
-        uint8_t* bits = keep ? reinterpret_cast<uint8_t*>(record_.get()) + lo / 8 : nullptr;
-        const LeakyArgs a{zs,
-                          y.data.get() + lo,
-                          cs,
-                          out,
-                          bits,
-                          slopes_.values.data(),
-                          slopes_.period(),
-                          slopes_.segment * pass.grid.lanes,
-                          lo,
-                          hi - lo,
-                          pow2(k),
-                          &top};
-        env.kernels.leaky(&a);
-      } else {
-        const SmoothArgs a{step_.function,    step_.alpha, step_.beta, zs,
-                           y.data.get() + lo, cs,          out,        keep ? record_.get() + lo : nullptr,
-                           hi - lo,           pow2(k),     &top};
-        env.kernels.smooth(&a);
-      }
+      for_pieces(lo, hi, [&](size_t from, size_t to) {
+        const float* zs = read(env, pass.grid, z, from, to, y.data.get() + from);
+        const float* cs = with ? read(env, pass.grid, c, from, to, c_out.data.get() + from) : nullptr;
+        piece(env, pass.grid, zs, cs, y.data.get() + from, with ? c_out.data.get() + from : nullptr, keep,
+              from, to - from, pow2(k), &top);
+      });
       max.add(top);
     });
     pass.f.put(step_.output, std::move(y));
@@ -70,11 +53,13 @@ class ActivationStep final : public StepExec {
   void f(Env& env, DataPass& pass) override { forward(env, pass); }
 
   // g has no gates.
-  void up(Env&, Walk& walk) override { walk.values.put(step_.output, walk.values.take(step_.inputs[0])); }
+  void up(Env&, Walk& walk) override {
+    walk.values.put(step_.output, walk.values.take_lazy(step_.inputs[0]));
+  }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       if (walk.net != Net::g) d = gated(env, walk.grid, std::move(d));
       walk.add_up(env, column, step_.inputs[0], std::move(d));
@@ -85,6 +70,41 @@ class ActivationStep final : public StepExec {
   void drop_records() override { record_.reset(); }
 
  private:
+  // Where the result of reading v goes: its own buffer where nobody else holds that.
+  static Buffer room(Env& env, const Value& v, size_t floats) {
+    return v.repeat == 1 && v.data.unshared() ? v.data : env.pool.acquire(floats);
+  }
+  const float* read(const Env& env, Grid grid, const Value& v, size_t lo, size_t hi, float* out) const {
+    if (!v.lazy() && v.factor == 1.0f) return v.data.get() + lo;
+    evaluate(env, grid, out_size(), v, lo, hi, out);
+    return out;
+  }
+
+  void piece(const Env& env, Grid grid, const float* z, const float* c, float* y, float* c_out, bool keep,
+             size_t first, size_t count, float scale, float* top) const {
+    if (leaky_) {
+      uint8_t* bits = keep ? reinterpret_cast<uint8_t*>(record_.get()) + first / 8 : nullptr;
+      const LeakyArgs a{z,
+                        y,
+                        c,
+                        c_out,
+                        bits,
+                        slopes_.values.data(),
+                        slopes_.period(),
+                        slopes_.segment * grid.lanes,
+                        first,
+                        count,
+                        scale,
+                        top};
+      env.kernels.leaky(&a);
+    } else {
+      const SmoothArgs a{
+          step_.function, step_.alpha, step_.beta, z, y, c, c_out, keep ? record_.get() + first : nullptr,
+          count,          scale,       top};
+      env.kernels.smooth(&a);
+    }
+  }
+
   Value gated(Env& env, Grid grid, Value d) const {
     const size_t n = grid.floats(out_size());
     Value y;

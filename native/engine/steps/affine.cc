@@ -13,7 +13,7 @@ class Affine final : public FactorStep {
   }
 
   void f(Env& env, DataPass& pass) override {
-    Value x = pass.f.take(step_.inputs[0]);
+    Value x = pass.take(env, step_.inputs[0]);
     if (!scale_.values.empty() && scale_.segment == shift_.segment && scale_.period() == shift_.period()) {
       x = affine_f(env, pass.grid, out_size(), std::move(x),
                    {{}, scale_.values, shift_.values, scale_.segment});

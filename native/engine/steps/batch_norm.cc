@@ -22,36 +22,50 @@ class BatchNorm final : public FactorStep {
     samples_ = 0;
   }
 
+  // What is left to the reader is scale*(x - mean) + shift: its one pass does the normalisation too.
   void f(Env& env, DataPass& pass) override {
-    Value x = pass.f.take(step_.inputs[0]);
+    Value x = pass.f.take_lazy(step_.inputs[0]);
     mean_.assign(stored_mean_.begin(), stored_mean_.end());
     variance_.assign(stored_variance_.begin(), stored_variance_.end());
-    if (env.batch_statistics) measure(env, pass.grid, x.data.get());
+    if (!x.moments || x.lazy()) x = settle(env, pass.grid, out_size(), std::move(x));
+    if (env.batch_statistics) measure(env, pass.grid, x);
     // Centred before it is scaled: folding the mean into the shift would round a number as large as the mean, not the deviation.
-    AffineF a;
-    a.segment = inner_;
+    auto a = std::make_shared<ChannelAffine>();
+    a->segment = inner_;
     for (size_t c = 0; c < channels_; ++c) {
       const double s = gamma_[c] / std::sqrt(variance_[c] + step_.epsilon);
-      a.center.push_back(static_cast<float>(mean_[c]));
-      a.scale.push_back(static_cast<float>(s));
-      a.shift.push_back(static_cast<float>(beta_[c] - (mean_[c] - a.center[c]) * s));
+      a->center.push_back(static_cast<float>(mean_[c]));
+      a->scale.push_back(static_cast<float>(s));
+      a->shift.push_back(static_cast<float>(beta_[c] - (mean_[c] - a->center[c]) * s));
     }
-    pass.f.put(step_.output, affine_f(env, pass.grid, out_size(), std::move(x), a));
+    x.affine = std::move(a);
+    x.moments = nullptr;
+    if (readers(step_.output) > 1) x = settle(env, pass.grid, out_size(), std::move(x));
+    pass.f.put(step_.output, std::move(x));
   }
 
  private:
-  void measure(Env& env, Grid grid, const float* x) {
+  void measure(Env& env, Grid grid, const Value& x) {
     const size_t lanes = grid.lanes;
-    env.threads.run(channels_, [&](size_t c) {
+    env.threads.run(x.moments ? 1 : channels_, [&](size_t task) {
+      if (x.moments) {
+        for (size_t c = 0; c < channels_; ++c) keep(c, (*x.moments)[c]);
+        return;
+      }
       Moments total;
       for (int block = 0; block < grid.blocks; ++block)
-        total.add(env.kernels, x + (static_cast<size_t>(block) * channels_ + c) * inner_ * lanes, inner_,
+        total.add(env.kernels,
+                  x.data.get() + (static_cast<size_t>(block) * channels_ + task) * inner_ * lanes, inner_,
                   grid.lanes, grid.filled(block));
-      mean_[c] = total.mean;
-      variance_[c] = total.m2 / total.n;
+      keep(task, total);
     });
     for (size_t c = 0; c < channels_; ++c) pooled_[c] += variance_[c] * grid.samples;
     samples_ += grid.samples;
+  }
+
+  void keep(size_t c, const Moments& m) {
+    mean_[c] = m.mean;
+    variance_[c] = m.m2 / m.n;
   }
 
   Factors factors(const Env& env, Net net) const override {

@@ -30,7 +30,7 @@ class Concat final : public StepExec {
       if (p.constant) {
         fill(env, pass.grid, y.data.get(), p, p.constant->data.data());
       } else {
-        const Value x = pass.f.take(step_.inputs[p.input]);
+        const Value x = pass.take(env, step_.inputs[p.input]);
         copy(env, pass.grid, p, [&](size_t whole, size_t part, size_t n) {
           memcpy(y.data.get() + whole, x.data.get() + part, n * sizeof(float));
         });
@@ -46,7 +46,7 @@ class Concat final : public StepExec {
     bool any = false;
     for (size_t i = 0; i < parts_.size(); ++i) {
       if (parts_[i].constant) continue;
-      xs[i] = walk.values.take(step_.inputs[parts_[i].input]);
+      xs[i] = walk.take(env, step_.inputs[parts_[i].input]);
       if (xs[i].zero()) continue;
       const int e = xs[i].exp - lift(xs[i].max);
       y.exp = any ? std::max(y.exp, e) : e;
@@ -71,7 +71,7 @@ class Concat final : public StepExec {
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      const Value d = walk.take_up(column, step_.output);
+      const Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       const float s = pow2(lift(d.max));
       for (const Part& p : parts_) {

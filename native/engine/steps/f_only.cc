@@ -76,7 +76,7 @@ class FOnly final : public StepExec {
  private:
   void unary_step(Env& env, DataPass& pass) const {
     const size_t n = pass.grid.floats(out_size());
-    const Value x = pass.f.take(step_.inputs[0]);
+    const Value x = pass.take(env, step_.inputs[0]);
     Value y;
     y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
     for_ranges(env.threads, n, kGrainFloats / 8, [&](size_t lo, size_t hi, size_t) {
@@ -91,7 +91,7 @@ class FOnly final : public StepExec {
     const auto fn = static_cast<Binary>(step_.function);
     std::vector<Buffer> xs;
     for (size_t i = 0; i < maps_.size(); ++i) {
-      const Buffer x = pass.f.take(step_.inputs[i]).data;
+      const Buffer x = pass.take(env, step_.inputs[i]).data;
       xs.push_back(spread(env, pass.grid, maps_[i], out_size(), x));
     }
     Value y;
@@ -114,7 +114,7 @@ class FOnly final : public StepExec {
     for (uint32_t a = 0; a < step_.axis; ++a) outer *= shape[a];
     for (size_t a = step_.axis + 1; a < shape.size(); ++a) inner *= shape[a];
     const size_t rows = shape[step_.axis];
-    const Value x = pass.f.take(step_.inputs[0]);
+    const Value x = pass.take(env, step_.inputs[0]);
     Value y;
     y.data = x.data.unshared() ? x.data : env.pool.acquire(pass.grid.floats(out_size()));
     for_ranges(env.threads, outer * inner, std::max<size_t>(1, kGrainFloats / 8 / rows),

@@ -19,7 +19,7 @@ class Fixed final : public StepExec {
   }
 
   void f(Env& env, DataPass& pass) override {
-    Value x = pass.f.take(step_.inputs[0]);
+    Value x = pass.take(env, step_.inputs[0]);
     if (maps_.empty()) {
       const size_t n = pass.grid.floats(out_size());
       Value y;
@@ -39,7 +39,7 @@ class Fixed final : public StepExec {
   }
 
   void up(Env& env, Walk& walk) override {
-    Value x = walk.values.take(step_.inputs[0]);
+    Value x = walk.take(env, step_.inputs[0]);
     std::vector<uint32_t> shape = in_shape();
     walk.values.put(step_.output,
                     apply(env, walk, shape, walk.net == Net::j ? squares_ : maps_, std::move(x)));
@@ -47,7 +47,7 @@ class Fixed final : public StepExec {
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       std::vector<uint32_t> shape = out_shape();
       walk.add_up(env, column, step_.inputs[0],

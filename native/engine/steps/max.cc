@@ -18,8 +18,8 @@ class Max final : public StepExec {
   // The slow axis last, so that ties go to the first element in row-major order of the window.
   void forward(Env& env, DataPass& pass) override {
     const bool with = pass.scoring && signal();
-    Value f = pass.f.take(step_.inputs[0]), c;
-    if (with) c = pass.companion.values.take(step_.inputs[0]);
+    Value f = pass.take(env, step_.inputs[0]), c;
+    if (with) c = pass.companion.take(env, step_.inputs[0]);
     std::vector<uint32_t> shape = in_shape();
     choices_.resize(maps_.size());
     for (size_t i = maps_.size(); i-- > 0;) {
@@ -37,14 +37,14 @@ class Max final : public StepExec {
 
   // g: every path counts.
   void up(Env& env, Walk& walk) override {
-    Value x = walk.values.take(step_.inputs[0]);
+    Value x = walk.take(env, step_.inputs[0]);
     std::vector<uint32_t> shape = in_shape();
     walk.values.put(step_.output, summed(env, walk, shape, maps_, std::move(x)));
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       std::vector<uint32_t> shape = out_shape();
       if (walk.net == Net::g) {

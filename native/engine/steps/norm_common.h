@@ -1,5 +1,6 @@
 // What the normalisation steps share: factors of g and j, and f's affine form.
 #pragma once
+#include "../lazy.h"
 #include "../segments.h"
 #include "../step.h"
 
@@ -22,7 +23,20 @@ struct Factors {
   }
 };
 
-// y = x * factor, per segment: the whole of such a step in g and j, and its adjoint.
+// y = x * factor, per segment, left to the reader: the whole of such a step in g and j, and its adjoint.
+inline Value lazy_times(Value x, const Factors& f) {
+  auto a = std::make_shared<ChannelAffine>();
+  a->segment = f.segment;
+  a->scale = f.values;
+  const float top = *std::max_element(f.values.begin(), f.values.end());
+  x.exp += f.exp;
+  x.max *= top;
+  x.affine = std::move(a);
+  x.moments = nullptr;
+  return x;
+}
+
+// The same at once.
 inline Value times(Env& env, Grid grid, size_t elements, Value x, const Factors& f) {
   const size_t n = grid.floats(elements);
   const int k = lift(x.max);
@@ -86,18 +100,21 @@ class FactorStep : public StepExec {
   using StepExec::StepExec;
 
   void up(Env& env, Walk& walk) override {
-    Value x = walk.values.take(step_.inputs[0]);
-    walk.values.put(step_.output, walk.net == Net::h ? std::move(x)
-                                                     : times(env, walk.grid, out_size(), std::move(x),
-                                                             factors(env, walk.net)));
+    Value x = walk.values.take_lazy(step_.inputs[0]);
+    if (walk.net != Net::h) {
+      x = settle(env, walk.grid, out_size(), std::move(x));
+      x = readers(step_.output) > 1 ? times(env, walk.grid, out_size(), std::move(x), factors(env, walk.net))
+                                    : lazy_times(std::move(x), factors(env, walk.net));
+    }
+    walk.values.put(step_.output, std::move(x));
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     const Factors f = factors(env, walk.net);
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
-      walk.add_up(env, column, step_.inputs[0], times(env, walk.grid, out_size(), std::move(d), f));
+      walk.add_up(env, column, step_.inputs[0], lazy_times(std::move(d), f));
     }
   }
 

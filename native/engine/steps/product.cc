@@ -12,7 +12,7 @@ class Product final : public StepExec {
 
   void f(Env& env, DataPass& pass) override {
     const size_t n = pass.grid.floats(out_size());
-    const Value x = pass.f.take(step_.inputs[0]), q = pass.f.take(step_.inputs[1]);
+    const Value x = pass.take(env, step_.inputs[0]), q = pass.take(env, step_.inputs[1]);
     factor_ = factor(env, pass.grid, q);
     const Buffer xs = spread(env, pass.grid, signal_map_, out_size(), x.data);
     Value y;
@@ -25,7 +25,7 @@ class Product final : public StepExec {
   }
 
   void up(Env& env, Walk& walk) override {
-    Value x = walk.values.take(step_.inputs[0]);
+    Value x = walk.take(env, step_.inputs[0]);
     x.data = spread(env, walk.grid, signal_map_, out_size(), x.data);
     walk.values.put(step_.output, walk.net == Net::g ? std::move(x) : gated(env, walk.grid, std::move(x)));
     if (walk.net == Net::h) factor_ = Value();
@@ -33,7 +33,7 @@ class Product final : public StepExec {
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       if (walk.net != Net::g) d = gated(env, walk.grid, std::move(d));
       walk.add_up(env, column, step_.inputs[0],

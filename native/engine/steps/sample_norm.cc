@@ -39,7 +39,7 @@ class SampleNorm final : public StepExec {
   void f(Env& env, DataPass& pass) override {
     const Grid grid = pass.grid;
     const size_t lanes = grid.lanes;
-    Value x = pass.f.take(step_.inputs[0]);
+    Value x = pass.take(env, step_.inputs[0]);
     Value y;
     y.data = x.data.unshared() ? x.data : env.pool.acquire(grid.floats(out_size()));
     inverse_.assign(grid.blocks * outer_ * lanes, 0.0f);
@@ -55,13 +55,13 @@ class SampleNorm final : public StepExec {
   }
 
   void up(Env& env, Walk& walk) override {
-    walk.values.put(step_.output, factored(env, walk, walk.values.take(step_.inputs[0])));
+    walk.values.put(step_.output, factored(env, walk, walk.take(env, step_.inputs[0])));
     if (walk.net == Net::h) inverse_.clear();
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (!d.zero()) walk.add_up(env, column, step_.inputs[0], factored(env, walk, std::move(d)));
     }
   }

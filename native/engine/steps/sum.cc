@@ -1,5 +1,6 @@
 // Sums of signals: f with signs, h, g and j without. A product of two signals in the tail is a product in f and a sum elsewhere.
 #include "../broadcast.h"
+#include "../lazy.h"
 #include "../step.h"
 
 namespace px {
@@ -9,13 +10,18 @@ class Sum final : public StepExec {
  public:
   Sum(const Plan& plan, const PlanStep& step) : StepExec(plan, step) {
     for (size_t i = 0; i < step.inputs.size(); ++i) maps_.emplace_back(in_shape(i), out_shape());
+    const PlanStep* next = reader(step.output);
+    pair_ = step.op == Op::add && maps_.size() == 2 && maps_[0].same() && maps_[1].same() &&
+            step.ints[0] > 0 && step.ints[1] > 0;
+    left_to_reader_ = pair_ && next && next->op == Op::activation;
   }
 
   void f(Env& env, DataPass& pass) override {
+    if (pair_) return pass.f.put(step_.output, sum(env, pass.grid, pass.f));
     const size_t n = pass.grid.floats(out_size());
     std::vector<Buffer> parts;
     for (size_t i = 0; i < maps_.size(); ++i) {
-      Buffer x = pass.f.take(step_.inputs[i]).data;
+      Buffer x = pass.take(env, step_.inputs[i]).data;
       parts.push_back(spread(env, pass.grid, maps_[i], out_size(), x));
     }
     Value y;
@@ -38,9 +44,10 @@ class Sum final : public StepExec {
   }
 
   void up(Env& env, Walk& walk) override {
+    if (pair_) return walk.values.put(step_.output, sum(env, walk.grid, walk.values));
     Value total;
     for (size_t i = 0; i < maps_.size(); ++i) {
-      Value x = walk.values.take(step_.inputs[i]);
+      Value x = walk.take(env, step_.inputs[i]);
       x.data = spread(env, walk.grid, maps_[i], out_size(), x.data);
       total = i == 0 ? std::move(x) : aligned_sum(env, walk.grid, out_size(), std::move(total), std::move(x));
     }
@@ -49,7 +56,7 @@ class Sum final : public StepExec {
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      const Value d = walk.take_up(column, step_.output);
+      const Value d = walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       for (size_t i = 0; i < maps_.size(); ++i)
         walk.add_up(env, column, step_.inputs[i], gathered(env, walk.grid, maps_[i], out_size(), d));
@@ -57,6 +64,21 @@ class Sum final : public StepExec {
   }
 
  private:
+  // Two tensors of one shape, in one pass together with what was left to do on each; the activation behind them makes that pass, if
+  // there is one.
+  Value sum(Env& env, Grid grid, Tensors& tensors) const {
+    Value part[2];
+    for (int i = 0; i < 2; ++i) {
+      part[i] = tensors.take_lazy(step_.inputs[i]);
+      if (part[i].plus) part[i] = settle(env, grid, out_size(), std::move(part[i]));
+    }
+    // The result may go where the first lies.
+    if (!part[0].data.unshared() || part[0].repeat > 1) std::swap(part[0], part[1]);
+    Value total = lazy_sum(std::move(part[0]), std::move(part[1]));
+    return left_to_reader_ ? total : settle(env, grid, out_size(), std::move(total));
+  }
+
+  bool pair_, left_to_reader_;
   std::vector<Broadcast> maps_;
 };
 

@@ -26,16 +26,16 @@ class View final : public StepExec {
   }
 
   void f(Env& env, DataPass& pass) override {
-    pass.f.put(step_.output, moved(env, pass.grid, pass.f.take(step_.inputs[0]), true));
+    pass.f.put(step_.output, moved(env, pass.grid, pass.take(env, step_.inputs[0]), true));
   }
 
   void up(Env& env, Walk& walk) override {
-    walk.values.put(step_.output, moved(env, walk.grid, walk.values.take(step_.inputs[0]), true));
+    walk.values.put(step_.output, moved(env, walk.grid, walk.take(env, step_.inputs[0]), true));
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(column, step_.output);
+      Value d = walk.take_up(env, column, step_.output);
       if (!d.zero()) walk.add_up(env, column, step_.inputs[0], moved(env, walk.grid, std::move(d), false));
     }
   }
