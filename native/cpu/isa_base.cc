@@ -7,8 +7,10 @@
 #define PX_LANES 8
 #if defined(__aarch64__)
 #define PX_CONV_POINTS 6
+#define PX_RUN_POINTS 3
 #else
 #define PX_CONV_POINTS 3
+#define PX_RUN_POINTS 2
 #endif
 #define PX_ISA_NAME "base"
 namespace px {

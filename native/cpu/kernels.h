@@ -20,7 +20,7 @@ struct ConvArgs {
   const float* x;
   const ptrdiff_t* xp;  // per point, its offset in x
   const ptrdiff_t* yp;  // per point, its offset in y
-  int points;           // 1 .. Kernels::conv_points
+  int points;           // 1 .. Kernels::conv_points (run_points)
   const ConvList* lists;
   int channels;         // output channels; lists holds one entry per two
   const float* start;   // a vector per point, or null
@@ -30,7 +30,6 @@ struct ConvArgs {
   float scale;          // applied to the sum (a power of two for h, g and j; 1 for f)
   bool add;             // to what y holds
   bool clamp;           // negative results become 0
-  bool runs;            // sum in short runs, for accuracy
   float* max;           // in and out: largest value stored, or null
 };
 
@@ -126,7 +125,9 @@ struct Kernels {
   const char* isa;
   int lanes;        // floats of a vector
   int conv_points;  // positions computed together: as many as registers hold
+  int run_points;   // likewise for conv_runs
   void (*conv)(const ConvArgs*);
+  void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*grad)(const GradArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).

@@ -59,6 +59,17 @@ static inline vec vec_all(float s) {
   PX_EACH_PART r.parts[i] = p;
   return r;
 }
+// The same, but loaded by an instruction of its own and not by each that uses it.
+static inline vec vec_in_register(vec v) {
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if PX_VEC_BYTES == 64
+  PX_EACH_PART __asm__("" : "+v"(v.parts[i]));
+#else
+  PX_EACH_PART __asm__("" : "+x"(v.parts[i]));
+#endif
+#endif
+  return v;
+}
 static inline vec vec_zero() { return vec_all(0.0f); }
 static inline vec operator+(const vec& a, const vec& b) {
   vec r;

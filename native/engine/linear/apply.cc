@@ -6,6 +6,7 @@ namespace px {
 namespace {
 
 constexpr int kMinPairs = 8;        // channel pairs a task has at least, where there are as many
+constexpr double kShortList = 10;   // entries that need no runs
 constexpr size_t kFewVectors = 16;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kTaskWeights = size_t{1} << 18;  // weights a task of such a layer looks at
 
@@ -24,6 +25,8 @@ class PhaseRun {
                                         chunk_channels(map, phase.taps(), call.weight.density))),
         chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
         pairs_((map.out_channels + 1) / 2),
+        runs_(call.weight.source == Source::theta &&
+              chunk_ * phase.taps() * call.weight.density > kShortList),
         tiling_(tile(map, phase, call.grid, lanes_, chunk_)),
         window_(map, phase, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit) {}
 
@@ -81,6 +84,7 @@ class PhaseRun {
   const LinearCall& call_;
   SharedMax* top_;
   const int lanes_, chunk_, chunks_, pairs_;
+  const bool runs_;  // f's sums want accuracy
   const Tiling tiling_;
   const Window window_;
   int pair_chunk_ = 1;
@@ -123,7 +127,6 @@ class PhaseRun::Task {
       a.y_channel = gathered ? static_cast<ptrdiff_t>(xp_.size() * run_.lanes_)
                              : static_cast<ptrdiff_t>(map.out_channel_stride * run_.tiling_.unit);
       a.scale = run_.call_.scale;
-      a.runs = run_.call_.weight.source == Source::theta;
       for (int q = 0; q < run_.chunks_; ++q) {
         const int from = q * chunk, to = std::min(map.in_channels, from + chunk);
         gather(g, from, to);
@@ -192,7 +195,8 @@ class PhaseRun::Task {
 
   // Points in tiles of about the same size.
   void tiles(ConvArgs& a, bool boxed) {
-    const size_t points = xp_.size(), most = run_.env_.kernels.conv_points;
+    const Kernels& kernels = run_.env_.kernels;
+    const size_t points = xp_.size(), most = run_.runs_ ? kernels.run_points : kernels.conv_points;
     const size_t count = (points + most - 1) / most;
     for (size_t t = 0; t < count; ++t) {
       const size_t lo = points * t / count, hi = points * (t + 1) / count;
@@ -200,7 +204,7 @@ class PhaseRun::Task {
       a.yp = yp_.data() + lo;
       a.points = static_cast<int>(hi - lo);
       if (boxed) box_sums(a);
-      run_.env_.kernels.conv(&a);
+      (run_.runs_ ? kernels.conv_runs : kernels.conv)(&a);
     }
   }
 
