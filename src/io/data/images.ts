@@ -40,11 +40,10 @@ export async function openImageFolder(
   const others = files.filter((file) => !isImageName(file));
   if (images.length === 0) {
     const found =
-      others.length === 0 ? 'no file' : `${others.length} other (${others.slice(0, 3).join(', ')})`;
-    throw new PxError(
-      'ERR_DATA',
-      `${folder}: holds no JPEG, PNG or WebP image, but ${found}; name tensor and CIFAR files one by one`,
-    );
+      others.length === 0
+        ? 'no file at all'
+        : `${others.length} other (${others.slice(0, 3).join(', ')}); tensor and CIFAR files are named one by one`;
+    throw new PxError('ERR_DATA', `${folder}: holds no JPEG, PNG or WebP image, but ${found}`);
   }
   const samples = images.map((file) => {
     const slash = file.indexOf('/');
