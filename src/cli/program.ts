@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { EXIT_CODES, PxError } from '../errors.js';
+import { ioError } from '../io/os-error.js';
 import { VERSION } from '../version.js';
 import { addApply } from './apply.js';
 import { addInspect } from './inspect.js';
@@ -77,11 +78,13 @@ function usage(error: CommanderError): string {
   return message;
 }
 
-/** `px inspect model.onnx | head`: a reader that has seen enough is no failure. */
+/** `px inspect model.onnx | head`: a reader that has seen enough is no failure. A disk that is full (`> file`) is one. */
 function surviveClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code === 'EPIPE') return;
+      const what = stream === process.stdout ? 'results to standard output' : 'to standard error';
+      process.exit(report(ioError(error, 'write', what), false));
     });
   }
 }

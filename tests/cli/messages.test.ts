@@ -1,4 +1,5 @@
 /** What a person reads when something is not as it should be: one line that says what, and where to look. */
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newModel } from '../../src/models/new-model.js';
 import { syntheticImages } from '../../src/models/synthetic-images.js';
-import { px } from './px.js';
+import { MAIN, px } from './px.js';
 
 let work: string;
 beforeAll(async () => {
@@ -44,6 +45,21 @@ describe('px says in one line', () => {
     const { code, stderr } = await px(work, ...SCORE, '-o', 'absent/scores.safetensors');
     expect(code).toBe(6);
     expect(stderr).toMatch(/^px: cannot write absent\/scores\.safetensors: .*\(ERR_IO\)\n$/);
+  });
+});
+
+it.skipIf(process.platform !== 'linux')('a full disk behind > is an error, not a stack', () => {
+  const { status, stderr } = spawnSync(
+    'bash',
+    ['-c', '"$@" > /dev/full', 'px', process.execPath, MAIN, 'inspect', 'r20.onnx'],
+    {
+      cwd: work,
+      encoding: 'utf8',
+    },
+  );
+  expect({ status, stderr }).toEqual({
+    status: 6,
+    stderr: expect.stringMatching(/^px: cannot write results to standard output: the disk is full.*\n$/),
   });
 });
 
