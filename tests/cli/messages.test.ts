@@ -14,6 +14,7 @@ beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'px-messages-'));
   await writeFile(join(work, 'images.bin'), syntheticImages(1, 7));
   await writeFile(join(work, 'r20.onnx'), newModel('resnet20', { size: 8, seed: 5 }));
+  await writeFile(join(work, 'four.onnx'), newModel('resnet20', { size: 8, channels: 4 }));
   await writeFile(join(work, 'bad.jpg'), 'no image');
   const grey = { create: { width: 9, height: 9, channels: 3, background: '#777' } } as const;
   await sharp(grey).png().toFile(join(work, 'good.png'));
@@ -34,6 +35,10 @@ describe('px says in one line', () => {
     [
       'preset (--preset) must be one of imagenet, cifar10, none, not "image"',
       [...SCORE, '--preset', 'image'],
+    ],
+    [
+      "the model's input has 4 channels; say which image channels they are with channels (--channels), for example 0,1,2,1, or give tensors",
+      ['score', 'four.onnx', '--data', 'good.png'],
     ],
     ["unknown option '--rouns' (px score --help lists the options)", [...SCORE, '--rouns']],
     ["unknown command 'prun' (Did you mean prune?) (px --help lists the commands)", ['prun']],
