@@ -8,6 +8,7 @@ import { addMap } from './map.js';
 import { addNew } from './new.js';
 import { addPrune } from './prune.js';
 import { addScore } from './score.js';
+import { errorData, isPrinted } from './terminal.js';
 import { escapeLines, safeJson } from './text.js';
 import { addVerify } from './verify.js';
 
@@ -68,7 +69,7 @@ function report(error: unknown, json: boolean): number {
   }
   const { code, message, exitCode } = known;
   process.stderr.write(`px: ${escapeLines(message)} (${code})\n`);
-  if (json) process.stdout.write(`${safeJson({ error: { code, message, exitCode } })}\n`);
+  if (json && !isPrinted(known)) process.stdout.write(`${safeJson({ error: errorData(known) })}\n`);
   return exitCode;
 }
 
