@@ -18,6 +18,8 @@ function loads(name) {
     console.log(`path-exclusion: ${name} loads, nothing to build`);
     return true;
   } catch (error) {
+    // Nobody expects a build of their own in a fresh installation.
+    if (name.startsWith('./') && error.code === 'MODULE_NOT_FOUND') return false;
     console.log(`path-exclusion: not using ${name}: ${error.message.split('\n')[0]}`);
     return false;
   }

@@ -1,5 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Channels, DatasetOptions, PixelSize, Preset } from '../io/data/options.js';
+import {
+  type Channels,
+  type DatasetOptions,
+  type PixelSize,
+  type Preset,
+  toPixelSize,
+} from '../io/data/options.js';
 import { number, numbers, repeated, wholeNumber } from './arguments.js';
 
 /** What the data options of a command line parse to; the data set checks their ranges. */
@@ -9,7 +15,7 @@ export interface DataFlags {
   readonly mean?: number[];
   readonly std?: number[];
   readonly scale?: number;
-  readonly size?: PixelSize;
+  readonly size?: number | PixelSize;
   readonly crop?: PixelSize;
   readonly channels?: Channels;
   readonly perClass?: number | 'all';
@@ -32,7 +38,7 @@ export function addDataOptions(command: Command): Command {
     .option('--mean <list>', 'subtracted after scaling, one number or one per channel', numbers)
     .option('--std <list>', 'divided by after the mean, one number or one per channel', numbers)
     .option('--scale <factor>', 'factor on pixel values of 0 to 255 (default: 1/255)', number)
-    .option('--size <pixels>', 'resize before cropping: the shorter side, or HxW', pixelSize)
+    .option('--size <pixels>', 'resize before cropping: N for the shorter side, or HxW', resizing)
     .option('--crop <pixels>', "centre crop: the model's input size, N or HxW", pixelSize)
     .option(
       '--channels <order>',
@@ -70,7 +76,7 @@ export function datasetOptions(flags: DataFlags, signal: AbortSignal): DatasetOp
     ...(mean && { mean }),
     ...(std && { std }),
     ...(scale !== undefined && { scale }),
-    ...(size && { size: shorterOrBoth(size) }),
+    ...(size !== undefined && { size }),
     ...(crop && { crop }),
     ...(order !== undefined && { channels: order }),
     ...(draw !== undefined && { perClass: draw }),
@@ -81,13 +87,13 @@ export function datasetOptions(flags: DataFlags, signal: AbortSignal): DatasetOp
 }
 
 /** Height and width that the command line asks a model for whose file leaves them open. */
-export function askedInputSize(flags: Partial<DataFlags>): PixelSize | undefined {
-  return flags.crop ?? flags.size;
+export function askedInputSize({ crop, size }: Partial<DataFlags>): PixelSize | undefined {
+  return crop ?? (size === undefined ? undefined : toPixelSize(size));
 }
 
-/** One number is the length of the shorter side, two are height and width. */
-function shorterOrBoth([height, width]: PixelSize): number | PixelSize {
-  return height === width ? height : [height, width];
+/** "224", the length of the shorter side, stays a number; "224x224" is height and width, whatever the proportions. */
+function resizing(text: string): number | PixelSize {
+  return text.includes('x') ? pixelSize(text) : wholeNumber(text);
 }
 
 /** "224" or "224x320". */

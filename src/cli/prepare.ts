@@ -30,7 +30,8 @@ export async function prepare(file: string, flags: RunFlags, terminal: Terminal)
   const shape = plan.values[plan.input]!.shape;
   const dataset = await openDataset(flags.data, { shape }, datasetOptions(flags, terminal.signal));
   for (const note of dataset.notes) terminal.note(note);
-  for (const { id, reason } of dataset.skipped) terminal.warn(`left out ${id}: ${reason}`);
+  for (const { id, reason } of dataset.skipped)
+    terminal.warn(`left out ${reason.includes(id) ? '' : `${id}: `}${reason}`);
   terminal.note(`${file}: input ${shapeOf(shape)}; ${plural(dataset.length, 'sample')}`);
   const masks = flags.masks === undefined ? undefined : await readMasks(flags.masks, plan.params);
   return { model, dataset, masks };
@@ -50,7 +51,7 @@ export function estimate(model: LoadedModel, method: Method, sizes: readonly num
   };
   const text = [
     `micro-batches: ${count(sizes.length)}, the largest of ${plural(microBatch, 'sample')}`,
-    `memory: about ${bytes(memory.total)} beside weights and images`,
+    `memory: at most about ${bytes(memory.total)} beside weights and images`,
     `work: ${macs(data.forwardMacsPerSample)} a sample forward, ${macs(data.roundMacs)} a round`,
   ];
   return { data, text };

@@ -1,5 +1,6 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { EXIT_CODES, PxError } from '../errors.js';
+import { ioError } from '../io/os-error.js';
 import { VERSION } from '../version.js';
 import { addApply } from './apply.js';
 import { addInspect } from './inspect.js';
@@ -7,6 +8,7 @@ import { addMap } from './map.js';
 import { addNew } from './new.js';
 import { addPrune } from './prune.js';
 import { addScore } from './score.js';
+import { errorData, isPrinted } from './terminal.js';
 import { escapeLines, safeJson } from './text.js';
 import { addVerify } from './verify.js';
 
@@ -27,12 +29,27 @@ function makeProgram(): Command {
     .version(VERSION)
     .option('--json', 'print results as JSON')
     .option('--quiet', 'print results, warnings and errors only')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription: describeOption })
     .configureOutput({ outputError: () => {} })
-    .exitOverride()
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`);
   for (const add of [addNew, addInspect, addScore, addPrune, addVerify, addApply, addMap]) add(program);
+  pointToHelp(program, 'px --help lists the commands');
+  for (const command of program.commands)
+    pointToHelp(command, `px ${command.name()} --help lists the options`);
   return program;
+}
+
+/** Lets usage errors through to `report`, with a word on where to look. */
+function pointToHelp(command: Command, where: string): void {
+  command.exitOverride((error) => {
+    if (error.exitCode !== 0) error.message += ` (${where})`;
+    throw error;
+  });
+}
+
+function describeOption(this: Help, option: Option): string {
+  const text = Help.prototype.optionDescription.call(this, option);
+  return option.mandatory ? `${text} (required)` : text;
 }
 
 /** Says on stderr what went wrong (on stdout too, as data, with --json) and returns the exit code. */
@@ -52,22 +69,23 @@ function report(error: unknown, json: boolean): number {
   }
   const { code, message, exitCode } = known;
   process.stderr.write(`px: ${escapeLines(message)} (${code})\n`);
-  if (json) process.stdout.write(`${safeJson({ error: { code, message, exitCode } })}\n`);
+  if (json && !isPrinted(known)) process.stdout.write(`${safeJson({ error: errorData(known) })}\n`);
   return exitCode;
 }
 
 function usage(error: CommanderError): string {
   const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  return error.code === 'commander.help'
-    ? 'no command given; px --help lists them'
-    : `${message} (px --help lists the options)`;
+  if (error.code === 'commander.help') return 'no command given; px --help lists them';
+  return message;
 }
 
-/** `px inspect model.onnx | head`: a reader that has seen enough is no failure. */
+/** `px inspect model.onnx | head`: a reader that has seen enough is no failure. A disk that is full (`> file`) is one. */
 function surviveClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code === 'EPIPE') return;
+      const what = stream === process.stdout ? 'results to standard output' : 'to standard error';
+      process.exit(report(ioError(error, 'write', what), false));
     });
   }
 }

@@ -16,11 +16,20 @@ export function showProgress(quiet: boolean): ProgressView {
   return process.stderr.isTTY ? new Bar() : new Lines();
 }
 
+/** The longest text beside a bar: "100 %, round 100 of 100, micro-batch 10 of 10, 59 min left". */
+const TEXT_WIDTH = 62;
+
+/** Narrow terminals get a shorter bar, so that the time left still fits on the line. */
+export function barWidth(columns: number): number {
+  return Math.max(5, Math.min(40, columns - TEXT_WIDTH));
+}
+
 class Bar implements ProgressView {
   readonly #bar = new SingleBar(
     {
       format: '{bar} {percentage} %, {what}, {remaining} left',
       stream: process.stderr,
+      barsize: barWidth(process.stderr.columns),
       hideCursor: true,
       clearOnComplete: true,
       noTTYOutput: false,

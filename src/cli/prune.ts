@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { LayerReport } from '../analysis/layers.js';
 import { PxError } from '../errors.js';
 import { prune } from '../index.js';
 import { FILES } from '../prune/folder.js';
@@ -14,6 +15,8 @@ import { addRunOptions, type RunFlags, scoreOptions } from './run-options.js';
 import { layerTable } from './tables.js';
 import type { Terminal } from './terminal.js';
 import { count, duration, percent, plural, powerOfTwo } from './text.js';
+
+const NAMES_SHOWN = 5;
 
 interface Flags extends RunFlags {
   readonly output: string;
@@ -118,6 +121,17 @@ function showOutline(
   terminal.result(lines.join('\n'), { countable, schedule, tensors, ...data });
 }
 
+/** Tensors that lost every weight: the network lives without them, but not everybody expects it. */
+function noWeightLeft(layers: readonly LayerReport[]): string[] {
+  const dead = layers.filter(({ role, kept }) => role === 'pruned' && kept === 0).map(({ name }) => name);
+  if (dead.length === 0) return [];
+  const more = dead.length > NAMES_SHOWN ? ` and ${count(dead.length - NAMES_SHOWN)} more` : '';
+  const names = dead.slice(0, NAMES_SHOWN).join(', ');
+  return [
+    `no weight left in ${count(dead.length)} of ${plural(layers.length, 'tensor')}: ${names}${more} (--floor keeps some in each)`,
+  ];
+}
+
 function show(result: PruneResult, folder: string, terminal: Terminal): void {
   const { layers, kept, countable, rounds, log2, configuration, backend, seconds, microBatches } = result;
   const left = layers.filter((layer) => layer.role !== 'pruned');
@@ -130,6 +144,7 @@ function show(result: PruneResult, folder: string, terminal: Terminal): void {
           `not counted: ${left.map(({ name, role, weights }) => `${name} (${role}, ${plural(weights, 'weight')})`).join(', ')}`,
         ]
       : []),
+    ...noWeightLeft(layers),
     `R: ${before === undefined ? '' : `${powerOfTwo(before)} before, `}${powerOfTwo(log2.R)} after`,
     `method ${configuration.method}, norm ${configuration.norm}, ${plural(configuration.samples, 'sample')} in ` +
       `${plural(microBatches.length, 'micro-batch', 'micro-batches')}, ${duration(seconds)} on ${backend}`,

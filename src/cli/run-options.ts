@@ -39,7 +39,7 @@ export function addRunOptions(command: Command): Command {
     )
     .option('--memory <size>', 'memory the work may take, such as 4GB (default: what is available)', byteSize)
     .option('--outputs <name>', 'graph output that counts; repeatable (default: all)', repeated)
-    .option('--dry-run', 'only estimate memory and work');
+    .option('--dry-run', 'only estimate memory (from above) and work');
 }
 
 /** The library's options from the flags, masks aside. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { score } from '../index.js';
+import { checkWritable } from '../io/atomic.js';
 import { splitMicroBatches } from '../io/data/micro-batch.js';
 import { parseScoreOptions } from '../prune/options.js';
 import { writeScores } from '../prune/score-file.js';
@@ -30,6 +31,8 @@ export function addScore(program: Command): void {
 }
 
 async function run(file: string, flags: Flags, terminal: Terminal): Promise<void> {
+  parseScoreOptions(scoreOptions(flags)); // refused before a large model is read
+  if (flags.output !== undefined && flags.dryRun !== true) await checkWritable(flags.output);
   const { model, dataset, masks } = await prepare(file, flags, terminal);
   const progress = showProgress(terminal.quiet);
   try {

@@ -1,4 +1,17 @@
+import type { PxError } from '../errors.js';
 import { escapeLines, safeJson } from './text.js';
+
+/** Errors that are part of a result which is printed already: with --json there is one document on stdout, not two. */
+const printed = new WeakSet<object>();
+
+export function isPrinted(error: PxError): boolean {
+  return printed.has(error);
+}
+
+/** An error as --json shows it. */
+export function errorData({ code, message, exitCode }: PxError) {
+  return { code, message, exitCode };
+}
 
 /** Where a command prints: results on stdout, everything else on stderr. */
 export class Terminal {
@@ -33,6 +46,13 @@ export class Terminal {
   /** A result for people; with --json, `data` instead. */
   result(text: string, data: unknown): void {
     process.stdout.write(`${this.json ? safeJson(data) : escapeLines(text)}\n`);
+  }
+
+  /** A result that is a failure, too: printed with the error in it, which is then thrown. */
+  failedResult(text: string, data: object, error: PxError): never {
+    this.result(text, { ...data, error: errorData(error) });
+    printed.add(error);
+    throw error;
   }
 
   /** Something worth knowing that is no result. */

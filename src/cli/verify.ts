@@ -18,13 +18,11 @@ export function addVerify(program: Command): void {
       const lines = checks.map(
         ({ name, outcome, detail }) => `${SYMBOLS[outcome].padEnd(11)}  ${name}: ${detail}`,
       );
-      terminal.result(lines.join('\n'), { folder, passed: failed.length === 0, checks });
-      if (failed.length > 0) {
-        const names = failed.map((check) => check.name).join(', ');
-        throw new PxError(
-          'ERR_MISMATCH',
-          `${folder} is not what its run left: ${names}; prune again to get it back`,
-        );
-      }
+      const text = lines.join('\n');
+      const data = { folder, passed: failed.length === 0, checks };
+      if (failed.length === 0) return terminal.result(text, data);
+      const names = failed.map((check) => check.name).join(', ');
+      const message = `${folder} is not what its run left: ${names}; prune again to get it back`;
+      terminal.failedResult(text, data, new PxError('ERR_MISMATCH', message));
     });
 }

@@ -13,8 +13,8 @@ export const MAX_VALUE_SIZE = 2 ** 31 - 1;
 export const MAX_LIST = 2 ** 16;
 /** Elements along an axis that is resized, padded, sliced, pooled or gathered, and entries of the matrix that does it. */
 export const MAX_AXIS = 2 ** 24;
-/** Elements along an axis that is resized; every one of them becomes a small list on the way. */
-export const MAX_RESIZED = 2 ** 21;
+/** Elements along an axis that is resized; every one of them becomes a small list on the way, which takes a microsecond and more. */
+export const MAX_RESIZED = 2 ** 18;
 /** (position, tap) pairs along one axis of a convolution, which become a table (native/engine/check.cc has the same limit). */
 export const MAX_TAPS = 2 ** 27;
 /** Operations after those of the file are taken apart. */

@@ -44,6 +44,11 @@ export async function openAtomic(path: string, signal?: AbortSignal): Promise<At
   return new TemporaryFile(path, target, temporary, handle, signal);
 }
 
+/** Throws what openAtomic would, before the work whose result goes to `path`. */
+export async function checkWritable(path: string): Promise<void> {
+  await (await openAtomic(path)).discard();
+}
+
 /** Writes a whole file atomically; see openAtomic for errors. */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
   await writeAtomic(path, (writer) => writer.write(typeof data === 'string' ? Buffer.from(data) : data));

@@ -23,14 +23,12 @@ export function systemCode(error: unknown): string | undefined {
 }
 
 /**
- * Turns a refusal of the operating system into an ERR_IO that names the path and a remedy; a PxError passes unchanged.
- * `doing` completes "cannot …", e.g. "read" or "write".
+ * Turns a refusal of the operating system into an ERR_IO that names the path and a remedy. A PxError passes unchanged, and so does a fault
+ * of our own (a TypeError, say): no path or disk is to blame for it. `doing` completes "cannot …", e.g. "read" or "write".
  */
-export function ioError(error: unknown, doing: string, path: string): PxError {
-  if (error instanceof PxError) return error;
+export function ioError(error: unknown, doing: string, path: string): Error {
   const code = systemCode(error);
-  const reason = (code && REMEDIES[code]) ?? (error instanceof Error ? error.message : String(error));
-  return new PxError('ERR_IO', `cannot ${doing} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
-    cause: error,
-  });
+  if (error instanceof PxError || code === undefined) return error as Error;
+  const reason = REMEDIES[code] ?? (error as Error).message;
+  return new PxError('ERR_IO', `cannot ${doing} ${path}: ${reason} (${code})`, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Backend, Method, NormStatistics } from '../backend/backend.js';
 import { PxError } from '../errors.js';
+import { optionName } from '../option-name.js';
 import type { Progress } from './progress.js';
 
 /** Masks by tensor name: one byte a weight, 0 = pruned, 1 = kept, in stored layout. */
@@ -103,13 +104,23 @@ export function parsePruneOptions(options: PruneOptions): ValidPruneOptions {
 
 /** Checks `value` against a schema. @throws PxError ERR_OPTION with one clause per option at fault */
 export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = z.safeParse(schema, value);
+  const result = z.safeParse(schema, value, { reportInput: true });
   if (result.success) return result.data;
-  const faults = result.error.issues.map(({ path, message }) => {
+  const faults = result.error.issues.map((issue) => {
+    const { path, message, input } = issue;
     if (path.length === 0) return message;
-    const name = String(path[0]);
-    const flag = name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
-    return `${name} (--${flag}): ${message}`;
+    const bound = boundOf(issue);
+    const name = optionName(String(path[0]));
+    return bound === undefined ? `${name}: ${message}` : `${name} must be ${bound}, not ${String(input)}`;
   });
   throw new PxError('ERR_OPTION', faults.join('; '));
+}
+
+/** What a number out of range should have been; undefined for other faults, which zod words well enough. */
+function boundOf(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code === 'too_small' && typeof issue.input === 'number')
+    return `${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}`;
+  if (issue.code === 'too_big' && typeof issue.input === 'number')
+    return `${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}`;
+  return undefined;
 }

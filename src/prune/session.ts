@@ -31,7 +31,7 @@ export function checkMemory(plan: Plan, sizes: readonly number[], options: Valid
       : 'even a micro-batch of 1 does not fit: use a machine with more memory or a smaller input size';
   throw new PxError(
     'ERR_MEMORY',
-    `a micro-batch of ${microBatch} samples needs about ${gigabytes(needed)}, but ${gigabytes(limit)} ${where}; ${remedy}`,
+    `a micro-batch of ${microBatch} samples needs up to ${decimal(needed)}, but ${decimal(limit)} ${where}; ${remedy}`,
   );
 }
 
@@ -61,6 +61,6 @@ export function compile(
   });
 }
 
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toPrecision(3)} GB`;
+function decimal(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toPrecision(3)} GB`;
 }

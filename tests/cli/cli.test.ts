@@ -129,6 +129,8 @@ describe('px', () => {
       stdout: expect.stringContaining('FAILED'),
       stderr: expect.stringContaining('ERR_MISMATCH'),
     });
+    const asData = await px(work, 'verify', 'tampered', '--json');
+    expect(JSON.parse(asData.stdout)).toMatchObject({ passed: false, error: { exitCode: 8 } });
   });
 
   it('prunes on from masks, and scores under them', async () => {

@@ -8,7 +8,7 @@ import { backends } from '../support/backends.js';
 import { goldenMasks, goldenPath, goldenTensors, METHODS } from '../support/golden.js';
 
 /**
- * resnet20-cifar-pruned: 100 rounds to density 0.018. From each given set of masks one round must keep what the oracle keeps; a whole
+ * resnet20-cifar-pruned: 100 rounds to density 0.018. From each given set of masks one round must keep what the reference keeps; a whole
  * run must keep the right number in every round.
  *
  * Whole runs end apart: in round 24 of px the last weight kept and the first dropped differ by 2.5e-8 of their score, less than
@@ -55,7 +55,7 @@ for (const { name, backend } of await backends()) {
       return { masks: selectTopK(scores, masks, keep), log2 };
     }
 
-    it.each(expected.at)('round %i keeps what the oracle keeps', async (r) => {
+    it.each(expected.at)('round %i keeps what the reference keeps', async (r) => {
       const keep = keepCount(n, expected.density, r, expected.rounds);
       const { masks } = await round(await golden(`${method}-before-${r}.safetensors`), keep);
       const after = await golden(`${method}-after-${r}.safetensors`);

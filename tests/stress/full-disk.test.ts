@@ -5,13 +5,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, statfs, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newModel } from '../../src/models/new-model.js';
 import { syntheticImages } from '../../src/models/synthetic-images.js';
-import { px, start } from '../cli/px.js';
+import { MAIN, px, start } from '../cli/px.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const FINISHED = ['masks.safetensors', 'pruned.onnx', 'run.json'];
 
 let work: string;

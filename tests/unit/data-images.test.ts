@@ -206,7 +206,7 @@ describe('values', () => {
   });
 
   it.each<[DatasetOptions, RegExp]>([
-    [{ preset: 'mnist' as never }, /preset must be imagenet/],
+    [{ preset: 'mnist' as never }, /preset .*must be one of imagenet/],
     [{ std: [0, 1, 1] }, /std/],
     [{ mean: [Number.NaN] }, /mean/],
     [{ scale: 0 }, /scale/],
@@ -377,12 +377,25 @@ describe('bad images', () => {
     expect(data.skipped[0]!.reason).toMatch(/b\.png/);
   });
 
+  it('may be links to nothing', async () => {
+    await symlink(join(folder, 'gone'), join(folder, 'c2.png'));
+    await rm(join(folder, 'b.png'));
+    await rm(join(folder, 'd.jpg'));
+    await expect(load([folder], [3, 64, 64])).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: expect.stringMatching(/cannot read .*c2\.png: no such file/),
+    });
+    const data = await openDataset([folder], { shape: [3, 64, 64] }, { skipBad: true });
+    expect(data.samples).toHaveLength(2);
+    expect(data.skipped).toMatchObject([{ id: expect.stringMatching(/c2\.png$/) }]);
+  });
+
   it('can be all there is', async () => {
     await expect(
       openDataset([join(folder, 'd.jpg')], { shape: [3, 64, 64] }, { skipBad: true }),
     ).rejects.toMatchObject({
       code: 'ERR_DATA',
-      message: expect.stringMatching(/all 1 were bad.*d\.jpg/),
+      message: expect.stringMatching(/the only one is bad: .*d\.jpg/),
     });
   });
 });

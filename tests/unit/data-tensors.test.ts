@@ -72,6 +72,12 @@ describe('.npy', () => {
     ['empty', new Uint8Array(0), 'ERR_FILE', /not a \.npy/],
     ['a future version', npy(header('<f4', '2, 2'), new Float32Array(4), 4), 'ERR_FILE', /format 4/],
     ['big endian', npy(header('>f4', '2, 2'), new Float32Array(4)), 'ERR_FILE', />f4.*float32/],
+    [
+      'a type every object has',
+      npy(header('constructor', '2, 2'), new Float32Array(4)),
+      'ERR_FILE',
+      /type constructor is not/,
+    ],
     ['objects', npy(header('|O', '2, 2'), new Float32Array(4)), 'ERR_FILE', /\|O/],
     [
       'Fortran order',

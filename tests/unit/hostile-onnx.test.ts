@@ -46,6 +46,13 @@ describe('shape bombs', () => {
       }),
     ],
     [
+      'Resize of an axis longer than any image',
+      file([['Resize', ['x', '', '', 's'], ['y'], { mode: { s: 'linear' } }]], {
+        tensors: { s: ints(1, 2, 8, 1_000_004) },
+        inputs: { x: [1, 2, 8, 500_002] },
+      }),
+    ],
+    [
       'ConstantOfShape',
       file(
         [

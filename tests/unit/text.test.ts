@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { byteSize, number, wholeNumber } from '../../src/cli/arguments.js';
+import { barWidth } from '../../src/cli/progress.js';
 import { layerTable } from '../../src/cli/tables.js';
 import {
   bytes,
@@ -21,6 +22,10 @@ describe('what px prints', () => {
     const json = safeJson({ [hostile]: [hostile] });
     expect(json.replaceAll('\n', '')).toBe(escapeControls(json.replaceAll('\n', '')));
     expect(JSON.parse(json)).toEqual({ [hostile]: [hostile] });
+  });
+
+  it('keeps the time left on the line of a narrow terminal', () => {
+    expect([20, 80, 200].map(barWidth)).toEqual([5, 18, 40]);
   });
 
   it('cannot be made to show a row that is none', () => {

@@ -55,7 +55,7 @@ async function checkKind(file: string): Promise<void> {
 }
 
 /** libvips reports a missing file in words only; the system knows the reason. */
-async function readError(error: unknown, file: string): Promise<PxError> {
+async function readError(error: unknown, file: string): Promise<Error> {
   if (error instanceof PxError) return error;
   try {
     await access(file, constants.R_OK);

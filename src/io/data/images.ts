@@ -1,8 +1,9 @@
 /** Images as samples: single files, and folders walked recursively in a fixed order. */
+import type { Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { PxError } from '../../errors.js';
-import { ioError } from '../os-error.js';
+import { ioError, systemCode } from '../os-error.js';
 import { decodeImage } from './decode-image.js';
 import { fitPixels } from './fit-pixels.js';
 import { writeInput } from './pixels.js';
@@ -40,11 +41,10 @@ export async function openImageFolder(
   const others = files.filter((file) => !isImageName(file));
   if (images.length === 0) {
     const found =
-      others.length === 0 ? 'no file' : `${others.length} other (${others.slice(0, 3).join(', ')})`;
-    throw new PxError(
-      'ERR_DATA',
-      `${folder}: holds no JPEG, PNG or WebP image, but ${found}; name tensor and CIFAR files one by one`,
-    );
+      others.length === 0
+        ? 'no file at all'
+        : `${others.length} other (${others.slice(0, 3).join(', ')}); tensor and CIFAR files are named one by one`;
+    throw new PxError('ERR_DATA', `${folder}: holds no JPEG, PNG or WebP image, but ${found}`);
   }
   const samples = images.map((file) => {
     const slash = file.indexOf('/');
@@ -84,6 +84,16 @@ function imageSample(
   };
 }
 
+/** What a link leads to; undefined where that is not there, which is then said of the file when it is read. */
+async function statLink(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw ioError(error, 'read', path);
+  }
+}
+
 /** Collects relative paths of all files; links are followed, `above` holds the real paths of the folders we are in. */
 async function walk(
   root: string,
@@ -99,8 +109,9 @@ async function walk(
     const inside = new Set([...above, real]);
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
-      const kind = entry.isSymbolicLink() ? await stat(join(root, path)) : entry;
-      if (kind.isDirectory()) await walk(root, path, files, inside);
+      const kind = entry.isSymbolicLink() ? await statLink(join(root, path)) : entry;
+      if (kind === undefined) files.push(path);
+      else if (kind.isDirectory()) await walk(root, path, files, inside);
       else if (kind.isFile()) files.push(path);
       else throw new PxError('ERR_DATA', `${join(root, path)}: a pipe or device, not a file; remove it`);
     }

@@ -17,20 +17,21 @@ const MAX_HEADER = 65_536;
 /** NumPy's own limit, since version 2. */
 const MAX_AXES = 64;
 
-const DTYPES: Readonly<Record<string, Dtype>> = {
-  '<f8': 'F64',
-  '<f4': 'F32',
-  '<f2': 'F16',
-  '<i8': 'I64',
-  '<u8': 'U64',
-  '<i4': 'I32',
-  '<u4': 'U32',
-  '<i2': 'I16',
-  '<u2': 'U16',
-  '|i1': 'I8',
-  '|u1': 'U8',
-  '|b1': 'BOOL',
-};
+/** A Map, because the key comes from a file: an object also answers to 'constructor'. */
+const DTYPES: ReadonlyMap<string, Dtype> = new Map([
+  ['<f8', 'F64'],
+  ['<f4', 'F32'],
+  ['<f2', 'F16'],
+  ['<i8', 'I64'],
+  ['<u8', 'U64'],
+  ['<i4', 'I32'],
+  ['<u4', 'U32'],
+  ['<i2', 'I16'],
+  ['<u2', 'U16'],
+  ['|i1', 'I8'],
+  ['|u1', 'U8'],
+  ['|b1', 'BOOL'],
+]);
 
 export interface NpyHeader {
   readonly dtype: Dtype;
@@ -94,7 +95,7 @@ export function parseNpyHeader(first: Uint8Array, fileSize: number, file: string
   if (sizes?.at(-1) === '') sizes.pop();
   const plain = sizes?.every((size) => /^\d{1,16}$/.test(size)) && sizes.length <= MAX_AXES;
   if (order === undefined || sizes === undefined || !plain) throw fail('header does not describe an array');
-  const dtype = descr === undefined ? undefined : DTYPES[descr];
+  const dtype = descr === undefined ? undefined : DTYPES.get(descr);
   if (!dtype)
     throw fail(`element type ${descr ?? 'record'} is not supported; save as little-endian float32 ('<f4')`);
   if (order === 'True') throw fail('Fortran order is not supported; save numpy.ascontiguousarray(x)');

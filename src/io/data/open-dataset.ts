@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { PxError } from '../../errors.js';
-import { ioError } from '../os-error.js';
+import { ioError, systemCode } from '../os-error.js';
 import { elementCount } from '../safetensors-header.js';
 import { isAbort, throwIfAborted } from './abort.js';
 import { openCifar } from './cifar.js';
@@ -132,7 +132,7 @@ function goodSamples(
             await sample.load(new Float32Array(size));
             return undefined;
           } catch (error) {
-            if (isAbort(error) || !isBadData(error)) throw error;
+            if (isAbort(error) || !(isBadData(error) || isUnreadable(error))) throw error;
             return error.message;
           }
         }),
@@ -146,6 +146,12 @@ function goodSamples(
   };
 }
 
+/** One file that may not be read or is gone. Anything else that the system says (a disk that fails) is not about one file. */
+function isUnreadable(error: unknown): error is PxError {
+  const code = systemCode((error as Error).cause);
+  return error instanceof PxError && error.code === 'ERR_IO' && (code === 'EACCES' || code === 'ENOENT');
+}
+
 /** A file's own fault, as against the options' or the system's. */
 function isBadData(error: unknown): error is PxError {
   return error instanceof PxError && (error.code === 'ERR_DATA' || error.code === 'ERR_FILE');
@@ -153,7 +159,8 @@ function isBadData(error: unknown): error is PxError {
 
 function nothingLeft(skipped: readonly SkippedSample[]): PxError {
   const [first] = skipped;
-  const why = first ? `all ${skipped.length} were bad, the first: ${first.reason}` : 'the sources are empty';
+  const bad = skipped.length === 1 ? 'the only one is bad' : `all ${skipped.length} are bad, the first`;
+  const why = first ? `${bad}: ${first.reason}` : 'the sources are empty';
   return new PxError('ERR_DATA', `no sample to score with: ${why}`);
 }
 

@@ -1,4 +1,5 @@
 import { PxError } from '../../errors.js';
+import { optionName } from '../../option-name.js';
 
 export type Preset = 'imagenet' | 'cifar10' | 'none';
 /** What the model's channels are, in order: names, or indices into red 0, green 1, blue 2, alpha 3. */
@@ -40,7 +41,8 @@ export const PRESETS: readonly Preset[] = ['imagenet', 'cifar10', 'none'];
 /** Checks every option once. ERR_OPTION names the option and what it takes. */
 export function checkOptions(options: DatasetOptions): void {
   const { preset, mean, std, scale, size, crop, channels, perClass, seed, limit, cacheBytes } = options;
-  if (preset !== undefined && !PRESETS.includes(preset)) fail('preset', PRESETS.join(', '), preset);
+  if (preset !== undefined && !PRESETS.includes(preset))
+    fail('preset', `one of ${PRESETS.join(', ')}`, preset);
   if (mean !== undefined) numbers('mean', mean, () => true, 'finite numbers');
   if (std !== undefined) numbers('std', std, (x) => x > 0, 'positive numbers');
   if (scale !== undefined && !(Number.isFinite(scale) && scale !== 0))
@@ -83,5 +85,5 @@ function count(name: string, value: number): void {
 }
 
 function fail(name: string, wants: string, got: unknown): never {
-  throw new PxError('ERR_OPTION', `${name} must be ${wants}, not ${JSON.stringify(got)}`);
+  throw new PxError('ERR_OPTION', `${optionName(name)} must be ${wants}, not ${JSON.stringify(got)}`);
 }

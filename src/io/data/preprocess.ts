@@ -1,5 +1,6 @@
 /** From decoded pixels to a model's input: which channels, which size, which affine map of the values. */
 import { PxError } from '../../errors.js';
+import { optionName } from '../../option-name.js';
 import type { Placement } from './geometry.js';
 import { place } from './geometry.js';
 import type { ImageLayout } from './input-layout.js';
@@ -80,7 +81,8 @@ export function resolvePreprocessing(
 function resolveChannels({ channels }: ImageLayout, options: DatasetOptions): Preprocessing['channels'] {
   const wanted = options.channels ?? (channels === 3 ? 'rgb' : channels === 1 ? 'grey' : undefined);
   if (wanted === undefined) {
-    const remedy = `say which image channels they are, e.g. channels ${[0, 1, 2, 1].slice(0, channels).join(',')}`;
+    const example = Array.from({ length: channels }, (_, c) => [0, 1, 2, 1][c % 4]).join(',');
+    const remedy = `say which image channels they are with ${optionName('channels')}, for example ${example}`;
     throw new PxError('ERR_OPTION', `the model's input has ${channels} channels; ${remedy}, or give tensors`);
   }
   const list =

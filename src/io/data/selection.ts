@@ -52,7 +52,9 @@ export async function selectSamples(
   chosen.push(...(await take(plain, Infinity, usable)));
 
   const whose = perClass === undefined ? ', the default' : '';
-  const notes = [`${wanted} samples of each of ${picks.length} classes, drawn with seed ${seed}${whose}`];
+  const notes = [
+    `${wanted} ${wanted === 1 ? 'sample' : 'samples'} of each of ${picks.length} classes, drawn with seed ${seed}${whose}`,
+  ];
   if (short.length > 0) notes.push(`classes with fewer than ${wanted} samples: ${listShort(short)}`);
   if (plain.length > 0) notes.push(`${plain.length} samples without a class were all taken`);
   return { chosen: chosen.slice(0, limit), notes };

@@ -131,7 +131,7 @@ function reasonFor(source: Source, candidates: readonly string[], targets: reado
   }
   const alike = targets.filter((target) => target.size === source.values.length).map(({ name }) => name);
   return alike.length === 0
-    ? `no tensor has ${source.values.length} elements`
+    ? `no floating-point tensor has ${source.values.length} elements`
     : `no tensor has its values; of its size ${alike.length === 1 ? 'is' : 'are'} ${list(alike)}`;
 }
 
