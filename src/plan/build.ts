@@ -37,19 +37,28 @@ export function planProblems(graph: Graph, roles: Roles = findRoles(graph)): Pro
   if (problems.length === 0 && !graph.outputs.some(({ value }) => roles.onPath.has(value))) {
     for (const node of gatesInTheWay(graph, roles)) {
       const { name, op, opset } = node.origin;
-      const reason = 'its output at 0 is not 0 and it lies in the way of every path to the outputs';
+      const reason = `${noFactor(node)}, and it lies in the way of every path to the outputs`;
       problems.push({
         node: name,
         op,
         domain: '',
         opset,
         reason,
-        remedy: 'use an activation with φ(0) = 0',
+        remedy: 'use an activation of docs/operators.md, or choose other outputs',
         code: 'ERR_UNSUPPORTED',
       });
     }
   }
   return problems;
+}
+
+/** Functions that only gates may use although they leave 0 alone. */
+const ZERO_AT_ZERO = new Set(['abs', 'sqrt', 'erf']);
+
+function noFactor(node: GraphNode): string {
+  const keepsZero =
+    node.kind === 'unary' && (ZERO_AT_ZERO.has(node.fn) || (node.fn === 'pow' && node.alpha > 0));
+  return keepsZero ? 'it is none of the activations PX is defined for' : 'its output at 0 is not 0';
 }
 
 /** The nodes at which paths end. */
