@@ -108,6 +108,16 @@ export const fuseLeakyRelu: Rule = (node, match) => {
   return undefined;
 };
 
+/** What a value is clipped to, by Clip, Relu, Min and Max, one after the other. */
+function clipped(match: Matcher, value: ValueId): { input: ValueId; low: number; high: number } | undefined {
+  const bounds = match.bounds(value);
+  if (bounds === undefined) return undefined;
+  const inner = clipped(match, bounds.value);
+  if (inner === undefined) return { input: bounds.value, low: bounds.low, high: bounds.high };
+  const within = (bound: number) => Math.min(Math.max(bound, bounds.low), bounds.high);
+  return { input: inner.input, low: within(inner.low), high: within(inner.high) };
+}
+
 /** A clipped straight line from 0 to 1 (or times its top, and divided by that), as older exporters write HardSigmoid. */
 function hardSigmoid(
   match: Matcher,
@@ -116,8 +126,8 @@ function hardSigmoid(
   const unary = match.producer(gate, 'unary');
   if (unary?.fn === 'hard-sigmoid') return { x: unary.input, alpha: unary.alpha, beta: unary.beta, top: 1 };
   const scaled = match.withNumber(gate, 'mul');
-  const clip = match.producer(scaled?.value ?? gate, 'activation');
-  if (clip?.fn !== 'clip' || clip.alpha !== 0) return undefined;
+  const clip = clipped(match, scaled?.value ?? gate);
+  if (clip === undefined || clip.low !== 0) return undefined;
   const factor = scaled?.number ?? 1;
   const line = match.withNumber(clip.input, 'add');
   if (line === undefined || line.number === 0) return undefined;
@@ -126,7 +136,7 @@ function hardSigmoid(
     x: slope?.value ?? line.value,
     alpha: (slope?.number ?? 1) * factor,
     beta: line.number * factor,
-    top: clip.beta * factor,
+    top: clip.high * factor,
   };
 }
 

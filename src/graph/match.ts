@@ -40,6 +40,22 @@ export class Matcher {
     return undefined;
   }
 
+  /** The value and the bounds that one Clip, Relu, Min or Max sets to it. */
+  bounds(arg: Arg): { value: ValueId; low: number; high: number } | undefined {
+    const activation = this.producer(arg, 'activation');
+    if (activation?.fn === 'relu') return { value: activation.input, low: 0, high: Number.POSITIVE_INFINITY };
+    if (activation?.fn === 'clip')
+      return { value: activation.input, low: activation.alpha, high: activation.beta };
+    const node = this.producer(arg, 'binary');
+    if (node === undefined || (node.fn !== 'min' && node.fn !== 'max')) return undefined;
+    const [value, bound] = isValue(node.left) ? [node.left, node.right] : [node.right, node.left];
+    const number = numberOf(bound);
+    if (!isValue(value) || number === undefined) return undefined;
+    return node.fn === 'min'
+      ? { value, low: Number.NEGATIVE_INFINITY, high: number }
+      : { value, low: number, high: Number.POSITIVE_INFINITY };
+  }
+
   /** Coefficients, by degree, of `value` as a polynomial in `x`; undefined when it is none. */
   polynomial(value: Arg, x: ValueId, depth = MAX_DEPTH): number[] | undefined {
     if (value === x) return [0, 1];

@@ -47,10 +47,20 @@ export function batchNormReport(model: OnnxModel): BatchNormReport {
   if (kept > 0) return { kept, folded, verdict: 'kept' };
   const normalised = nodes.some((node) => NORMS.has(node.opType));
   if (!normalised && convolutions.length >= FEW && biased.length >= 0.9 * convolutions.length) {
-    const explanation = `no layer normalises and nearly all ${convolutions.length} convolutions have a bias: if the network has BatchNorm, an exporter folded it. ${LOSS} ${REMEDY}`;
+    // PyTorch's exporters rename what they fold, so a module's own names tell that they did not.
+    const own = model.producer.startsWith('pytorch') && biased.every(hasOwnBias);
+    const who = own ? 'before the export (fuse_conv_bn and the like)' : 'on the way into this file';
+    const instead = own ? 'Export the model as it was before that.' : REMEDY;
+    const explanation = `no layer normalises and ${biased.length} of ${convolutions.length} convolutions have a bias: either the network has no BatchNorm, and nothing is lost, or it was folded ${who}. ${LOSS} ${instead}`;
     return { kept, folded, verdict: 'possibly folded', explanation };
   }
   return { kept, folded, verdict: 'none' };
+}
+
+/** Are weight and bias "<module>.weight" and "<module>.bias"? */
+function hasOwnBias(node: OnnxNode): boolean {
+  const module = /^(.*)\.bias$/.exec(biasOf(node))?.[1];
+  return module !== undefined && node.inputs[1] === `${module}.weight`;
 }
 
 function biasOf(node: OnnxNode): string {

@@ -3,17 +3,17 @@ import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, ValueId } from '../graph/graph.js';
 import { intTensor, sizeOf } from '../graph/tensor.js';
 import { Constants } from './constants.js';
-import { type Batch, computedWeight, type Input, NodeContext } from './context.js';
+import { type Batch, type Input, NodeContext } from './context.js';
 import { chosenOutputs, dataInput, type InputSize, sampleShape, standardOpset } from './interface.js';
-import { ATTENTION, ATTENTION_REMEDY, refusal } from './ops/refused.js';
+import { refusal } from './ops/refused.js';
 import { NodeProblem, type Problem, problemsError } from './problem.js';
 import type { OnnxModel, OnnxNode } from './proto.js';
 import { findConverter } from './registry.js';
+import { checkStranded, nodesBeforeWeights, usersOf } from './stranded.js';
 import { readTensor } from './tensor-data.js';
 
 /** A prime no dimension of a real model equals. */
 const BATCH_PROBE = 1_000_003;
-const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 
 export interface ImportOptions extends InputSize {
   /** Names of graph outputs that count; default all. */
@@ -52,6 +52,14 @@ export interface PartlyImported extends Omit<Imported, 'ignored' | 'usedAsConsta
   readonly declared: readonly (number | string)[];
   /** Problems that would refuse the model; its graph then ends where they lie, and has the outputs that can be computed. */
   readonly blocking: readonly Problem[];
+  /** Values at which the graph ends because what comes next cannot be treated. */
+  readonly looseEnds: readonly LooseEnd[];
+}
+
+export interface LooseEnd {
+  readonly value: ValueId;
+  /** Is a layer with weights among what comes next? */
+  readonly weights: boolean;
 }
 
 /** As importModel, but hands out what can be understood together with the problems. @throws PxError ERR_OPTION, ERR_FILE */
@@ -68,6 +76,8 @@ class Importer {
   private readonly constants: Constants;
   private readonly usedAsConstant = new Map<string, string>();
   private readonly warnings: string[] = [];
+  private readonly looseEnds: { readonly index: number; readonly value: ValueId }[] = [];
+  private readonly users: ReadonlyMap<string, readonly OnnxNode[]>;
   private readonly opset: number;
   private readonly batch: Batch;
   private readonly input: {
@@ -83,6 +93,7 @@ class Importer {
   ) {
     this.where = model.file ?? 'the model';
     this.constants = new Constants(model);
+    this.users = usersOf(model);
     const { opset, warning } = standardOpset(model, this.where);
     this.opset = opset;
     if (warning !== undefined) this.warnings.push(warning);
@@ -118,12 +129,16 @@ class Importer {
   }
 
   runPartly(): PartlyImported {
-    const { chosen, blocking } = this.convertAll();
+    const { chosen, blocking, needed } = this.convertAll();
     const outputs = chosen.flatMap((name) => {
       const entry = this.entries.get(name);
       return entry?.kind === 'value' ? [{ name, value: entry.value.id }] : [];
     });
-    return { ...this.result(outputs), declared: this.input.declared, blocking };
+    const before = nodesBeforeWeights(this.model);
+    const looseEnds = this.looseEnds
+      .filter(({ index }) => needed.has(index))
+      .map(({ index, value }) => ({ value, weights: before.has(index) }));
+    return { ...this.result(outputs), declared: this.input.declared, blocking, looseEnds };
   }
 
   private result(outputs: Graph['outputs']) {
@@ -148,7 +163,7 @@ class Importer {
     const needed = this.ancestors(chosen);
     const split = (wanted: boolean) =>
       this.problems.filter(({ index }) => needed.has(index) === wanted).map(({ problem }) => problem);
-    return { chosen, blocking: split(true), ignored: split(false) };
+    return { chosen, needed, blocking: split(true), ignored: split(false) };
   }
 
   private visit(node: OnnxNode, index: number): void {
@@ -171,7 +186,7 @@ class Importer {
       if (inputs === undefined) {
         // Its inputs are somebody else's problem; a node that could not be treated anyway is one of its own.
         if (known === undefined && node.opType !== 'Shape' && node.opType !== 'Size') unknown();
-        this.checkWeight(node);
+        checkStranded(node, (name) => this.entries.get(name), this.users.get(node.outputs[0] ?? '') ?? []);
       } else {
         const ctx = new NodeContext(
           node,
@@ -188,7 +203,7 @@ class Importer {
         if (node.domain === '' && (node.opType === 'Shape' || node.opType === 'Size'))
           results = [this.shapeOf(ctx)];
         // A subgraph may read any value from outside; its inputs do not tell what it depends on.
-        else if ([...node.attributes.values()].some((attribute) => attribute.hasGraph)) unknown();
+        else if (hasGraph(node)) unknown();
         else if (constant)
           results = this.constants.ofNode(ctx).map((made): Entry => ({ kind: 'constant', constant: made }));
         else if (known === undefined) unknown();
@@ -201,7 +216,9 @@ class Importer {
         }
         poisoned = false;
       }
+      if (poisoned) this.noteLooseEnds(node, index);
     } catch (error) {
+      this.noteLooseEnds(node, index);
       if (error instanceof NodeProblem) report(error.code, error.reason, error.remedy);
       else if (error instanceof PxError && error.code !== 'ERR_IO') report(error.code, error.message, '');
       // An array of impossible length: only sizes no model has lead there.
@@ -245,14 +262,11 @@ class Importer {
     return poisoned ? undefined : inputs;
   }
 
-  /** Of a node whose data could not be computed: is its weight at least one? */
-  private checkWeight(node: OnnxNode): void {
-    if (node.domain !== '' || !WEIGHTED.has(node.opType)) return;
-    const [data, weight] = node.inputs.slice(0, 2).map((name) => this.entries.get(name));
-    const constants = [data, weight].filter((entry) => entry?.kind === 'constant');
-    if (constants.length === 0) throw new NodeProblem('ERR_UNSUPPORTED', ATTENTION, ATTENTION_REMEDY);
-    const [constant] = constants as [Input & { kind: 'constant' }];
-    if (constant.constant.weight === undefined) throw computedWeight(constant.constant);
+  private noteLooseEnds(node: OnnxNode, index: number): void {
+    for (const name of node.inputs) {
+      const entry = this.entries.get(name);
+      if (entry?.kind === 'value') this.looseEnds.push({ index, value: entry.value.id });
+    }
   }
 
   // ---- constants and shapes -----------------------------------------------------------------------------------
@@ -298,8 +312,16 @@ class Importer {
       const index = this.producers.get(name);
       if (index === undefined || seen.has(index)) continue;
       seen.add(index);
-      for (const input of (this.model.graph.nodes[index] as OnnxNode).inputs) stack.push(input);
+      const node = this.model.graph.nodes[index] as OnnxNode;
+      for (const input of node.inputs) stack.push(input);
+      // A subgraph may read any value that is there before it.
+      if (hasGraph(node))
+        for (const before of this.model.graph.nodes.slice(0, index)) stack.push(...before.outputs);
     }
     return seen;
   }
+}
+
+function hasGraph(node: OnnxNode): boolean {
+  return [...node.attributes.values()].some((attribute) => attribute.hasGraph);
 }

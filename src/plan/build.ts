@@ -1,8 +1,11 @@
 import { isIdentity } from '../graph/axis-map.js';
-import type { Graph, GraphNode, WeightRef } from '../graph/graph.js';
+import type { Graph, GraphNode, Origin, WeightRef } from '../graph/graph.js';
 import { isValue, weightOf } from '../graph/graph.js';
 import { sizeOf, type Tensor } from '../graph/tensor.js';
+import type { LooseEnd } from '../onnx/import.js';
 import { type Problem, problemsError } from '../onnx/problem.js';
+import type { Conflict } from './conflicts.js';
+import { gatesInTheWay, noFactor } from './in-the-way.js';
 import { lowerBinary, operand } from './lower-binary.js';
 import { lowerConv, lowerDense } from './lower-linear.js';
 import type { Plan, PlanParam, ValueId } from './plan.js';
@@ -30,34 +33,39 @@ export function buildPlan(graph: Graph, where: string): BuiltPlan {
 
 /** Nodes on a path without a rule, and outputs that nothing on a path reaches, as data. */
 export function planProblems(graph: Graph, roles: Roles = findRoles(graph)): Problem[] {
-  const problems = roles.conflicts.map(({ origin, conflict }): Problem => {
-    const { name: node, op, opset } = origin;
-    return { node, op, domain: '', opset, ...conflict, code: 'ERR_UNSUPPORTED' };
-  });
-  if (problems.length === 0 && !graph.outputs.some(({ value }) => roles.onPath.has(value))) {
-    for (const node of gatesInTheWay(graph, roles)) {
-      const { name, op, opset } = node.origin;
-      const reason = 'its output at 0 is not 0 and it lies in the way of every path to the outputs';
-      problems.push({
-        node: name,
-        op,
-        domain: '',
-        opset,
-        reason,
-        remedy: 'use an activation with φ(0) = 0',
-        code: 'ERR_UNSUPPORTED',
-      });
-    }
-  }
-  return problems;
+  const problems = roles.conflicts.map(({ origin, conflict }) => problemOf(origin, conflict));
+  if (graph.outputs.some(({ value }) => roles.onPath.has(value))) return problems;
+  return [...problems, ...gatesInTheWay(graph, roles).map(wayProblem)];
 }
 
-/** The nodes at which paths end. */
-function gatesInTheWay(graph: Graph, { reached, dropped }: Roles): GraphNode[] {
-  return graph.nodes.filter(
-    (node) =>
-      (node.kind === 'unary' || node.kind === 'softmax') && !dropped.has(node) && reached.has(node.input),
-  );
+/**
+ * The same of a graph that ends where nodes could not be treated.
+ *
+ * @param looseEnds values that such nodes would have taken
+ */
+export function partlyProblems(graph: Graph, looseEnds: readonly LooseEnd[]): Problem[] {
+  const ends = looseEnds.map(({ value }) => ({ name: '', value }));
+  const beforeWeights = looseEnds.filter(({ weights }) => weights).map(({ value }) => value);
+  const roles = findRoles({ ...graph, outputs: [...graph.outputs, ...ends] }, beforeWeights);
+  return [
+    ...roles.conflicts.map(({ origin, conflict }) => problemOf(origin, conflict)),
+    ...gatesInTheWay(
+      { ...graph, outputs: [] },
+      roles,
+      ends.map(({ value }) => value),
+    ).map(wayProblem),
+  ];
+}
+
+function wayProblem(node: GraphNode): Problem {
+  return problemOf(node.origin, {
+    reason: `${noFactor(node)}, and it lies in the way of every path behind it`,
+    remedy: 'use an activation of docs/operators.md, or choose other outputs',
+  });
+}
+
+function problemOf({ name: node, op, opset }: Origin, conflict: Conflict): Problem {
+  return { node, op, domain: '', opset, ...conflict, code: 'ERR_UNSUPPORTED' };
 }
 
 class PlanBuilder {

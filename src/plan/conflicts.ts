@@ -43,7 +43,7 @@ export function conflictOf(
     case 'mul':
       return signals < 2 || tail
         ? undefined
-        : { reason: 'it multiplies two signals (attention), outside the tail', remedy: CUT };
+        : { reason: 'it multiplies two signals (as attention does), outside the tail', remedy: CUT };
     case 'div':
       if (!leftSignal)
         return { reason: `it divides a ${isValue(left) ? 'gate' : 'constant'} by a signal`, remedy: CUT };

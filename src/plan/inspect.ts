@@ -9,7 +9,7 @@ import { type ImportOptions, importPartly } from '../onnx/import.js';
 import type { Problem } from '../onnx/problem.js';
 import type { OnnxModel } from '../onnx/proto.js';
 import { readModel } from '../onnx/read.js';
-import { buildPlan, planProblems } from './build.js';
+import { buildPlan, partlyProblems, planProblems } from './build.js';
 import type { Plan } from './plan.js';
 
 /** A tensor that a Conv, ConvTranspose, Gemm or MatMul multiplies with. */
@@ -74,7 +74,8 @@ export async function inspectModel(
   if (assumed) warnings.push(`the file leaves the input size open; ${DEFAULT_SIZE} is assumed here (--size)`);
   const graph = fuse(partly.graph);
   let plan: Plan | undefined;
-  if (problems.length === 0) {
+  if (problems.length > 0) problems.push(...partlyProblems(graph, partly.looseEnds));
+  else {
     problems.push(...planProblems(graph));
     if (problems.length === 0) {
       const built = buildPlan(graph, model.file ?? 'the model');

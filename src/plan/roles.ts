@@ -24,9 +24,13 @@ export interface Roles {
   readonly conflicts: readonly { readonly origin: Origin; readonly conflict: Conflict }[];
 }
 
-/** Decides signal or gate for every value of the graph, and what the tail drops. */
-export function findRoles(graph: Graph): Roles {
-  const tail = findTail(graph);
+/**
+ * Decides signal or gate for every value of the graph, and what the tail drops.
+ *
+ * @param beforeWeights values that weights follow although the graph does not show them
+ */
+export function findRoles(graph: Graph, beforeWeights: readonly ValueId[] = []): Roles {
+  const tail = findTail(graph, beforeWeights);
   const meeting = meetingProducts(graph);
   const reached = new Set<ValueId>([graph.input]);
   const dropped = new Set<GraphNode>();
@@ -45,8 +49,8 @@ export function findRoles(graph: Graph): Roles {
   return { onPath, dropped, tail, reached, conflicts };
 }
 
-function findTail(graph: Graph): Set<ValueId> {
-  const upstream = new Set<ValueId>();
+function findTail(graph: Graph, beforeWeights: readonly ValueId[]): Set<ValueId> {
+  const upstream = new Set<ValueId>(beforeWeights);
   for (const node of [...graph.nodes].reverse()) {
     if (weightOf(node) !== undefined || upstream.has(node.output))
       for (const input of inputsOf(node)) upstream.add(input);

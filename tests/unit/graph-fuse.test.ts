@@ -137,6 +137,28 @@ describe('written-out activations are one', () => {
       ],
     ],
     [
+      'hard-swish',
+      'Relu and Min',
+      [
+        ['Add', ['x', 'three'], ['a']],
+        ['Relu', ['a'], ['r']],
+        ['Min', ['r', 'six'], ['c']],
+        ['Div', ['c', 'six'], ['d']],
+        ['Mul', ['x', 'd'], ['z']],
+      ],
+    ],
+    [
+      'hard-swish',
+      'Min and Max',
+      [
+        ['Add', ['x', 'three'], ['a']],
+        ['Min', ['a', 'six'], ['m']],
+        ['Max', ['zero', 'm'], ['c']],
+        ['Mul', ['c', 'x'], ['p']],
+        ['Div', ['p', 'six'], ['z']],
+      ],
+    ],
+    [
       'leaky-relu',
       'max',
       [

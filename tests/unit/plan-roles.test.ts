@@ -159,6 +159,7 @@ describe('signals and gates', () => {
       /divides a gate by a signal/,
     ],
     ['an activation in the way', [['Sigmoid', ['x'], ['z']]], /at 0 is not 0/],
+    ['a function that keeps 0 in the way', [['Abs', ['x'], ['z']]], /none of the activations/],
     ['a Clip that moves zero', [['Clip', ['x', 'one'], ['z']]], /moves zero/],
     [
       'a maximum of two signals',

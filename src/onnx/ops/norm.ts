@@ -1,8 +1,8 @@
 import { broadcastDims, expandTensor } from '../../graph/tensor.js';
 import type { Converter, OpRow } from './converter.js';
 
-const TRAINING = 'it is exported in training mode';
-const TRAINING_REMEDY =
+export const TRAINING = 'it is exported in training mode';
+export const TRAINING_REMEDY =
   'call model.eval() before exporting, or export with training=TrainingMode.PRESERVE on an eval-mode model';
 
 const batchNorm: Converter = (ctx) => {

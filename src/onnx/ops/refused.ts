@@ -36,9 +36,9 @@ const REFUSED = new Map<string, Refusal>([
     OUTPUT_REMEDY,
   ),
   ...rows(
-    'LRN LpNormalization MeanVarianceNormalization',
+    'LRN LpNormalization MeanVarianceNormalization RMSNormalization',
     'this normalisation is not one of those PX is defined for',
-    'replace it by BatchNorm or GroupNorm',
+    'replace it by BatchNorm, LayerNorm or GroupNorm',
   ),
   ...rows(
     'Where Greater Less Equal Not And Or',

@@ -119,6 +119,14 @@ function emitResize(
   if (ctx.string('keep_aspect_ratio_policy', 'stretch') !== 'stretch')
     ctx.refuse('keep_aspect_ratio_policy', REMEDY);
   const maps = list.map((target) => {
+    // At its own size every mode takes each element as it is, unless the coordinates move.
+    if (
+      target.outSize === target.inSize &&
+      target.scale === 1 &&
+      coordinates !== 'tf_half_pixel_for_nn' &&
+      coordinates !== 'tf_crop_and_resize'
+    )
+      return selectMap(target.axis, target.inSize, [...Array(target.inSize).keys()]);
     if (mode === 'nearest') return nearest(ctx, target, coordinates, rounding);
     if (mode === 'linear') return linear(ctx, target, coordinates);
     return ctx.refuse(`mode ${mode}`, REMEDY);

@@ -117,6 +117,13 @@ export const POOLS_CASES: readonly OpCase[] = [
       last: 10,
     },
   ]),
+  {
+    name: 'Resize cubic to the same size',
+    x: image,
+    nodes: one('Resize', { mode: s('cubic') }, ['', 'scales']),
+    tensors: { scales: { dims: [4], data: [1, 1, 1, 1] } },
+    last: 6,
+  },
   ...(['asymmetric', 'half_pixel', 'align_corners'] as const).slice(0, 2).map((mode) => ({
     name: `Resize nearest ${mode}`,
     x: image,
