@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 #include "error.h"
@@ -17,7 +18,9 @@ namespace {
 
 // Kernels count in int32 along axes; offsets are 64 bits wide.
 constexpr size_t kMaxElements = std::numeric_limits<int32_t>::max();  // of a value, a sample
-constexpr size_t kMaxTaps = size_t{1} << 27;  // (output position, tap) pairs of an axis, which become a table
+constexpr size_t kMaxTaps = size_t{1} << 27;  // (output position, tap) pairs of an axis
+constexpr int64_t kMaxReach =
+    1 << 29;  // positions a linear step may look past an axis: sums of a few fit int32
 
 // One axis of a strided array.
 struct Stride {
@@ -176,6 +179,10 @@ class Checker {
       const SpatialAxis& a = s.spatial[i];
       need(a.in_size > 0 && a.out_size > 0 && a.taps > 0 && a.stride > 0 && a.dilation > 0, "an empty axis");
       need(checked_product(std::max(a.in_size, a.out_size), a.taps) <= kMaxTaps, "an axis has too many taps");
+      need(checked_product(std::max(a.in_size, a.out_size), a.stride) <= size_t{kMaxReach} &&
+               checked_product(a.taps, a.dilation) <= size_t{kMaxReach} &&
+               std::abs(int64_t{a.pad}) <= kMaxReach,
+           "an axis reaches too far");
       in_positions = checked_product(in_positions, a.in_size);
       out_positions = checked_product(out_positions, a.out_size);
       taps = checked_product(taps, a.taps);

@@ -7,8 +7,9 @@ namespace {
 
 constexpr size_t kUnitWeights = size_t{1} << 16;  // weights (dense) a unit covers: their sums stay in L2
 constexpr size_t kWindowFloats =
-    5 * 1024;                   // of gathered input: half of L1, for eight entries and d walk along it
-constexpr double kEntries = 8;  // entries an output channel should have in a gathered chunk
+    5 * 1024;  // of gathered input: half of L1, for eight entries and d walk along it
+constexpr size_t kMostFloats = size_t{1} << 20;  // of gathered input, in any case
+constexpr double kEntries = 8;                   // entries an output channel should have in a gathered chunk
 constexpr size_t kMinTasks = 32;
 constexpr int kMinPoints = 32;  // vectors a band should have, for sums to be worth their last addition
 
@@ -64,7 +65,8 @@ class GradientRun {
     const Window w = window();
     const double entries = static_cast<double>(phase_.taps()) * std::max(call_.weight.density, 1e-6);
     const double wanted = std::max(static_cast<double>(kWindowFloats / w.channel()), kEntries / entries);
-    return static_cast<int>(std::clamp(wanted, 1.0, static_cast<double>(cols_)));
+    const double most = static_cast<double>(kMostFloats / w.channel());
+    return static_cast<int>(std::clamp(std::min(wanted, most), 1.0, static_cast<double>(cols_)));
   }
 
   Window window() const {

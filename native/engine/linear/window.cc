@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "../error.h"
+
 namespace px {
 
 AxisWindow::AxisWindow(const AxisPhase& phase, int span) : step_(phase.in_step), length_(span) {
@@ -24,6 +26,8 @@ Window::Window(const LinearMap& map, const Phase& phase, int rows, int cols, int
   slot_ = phase.outer_taps.size() * outer_;
   channel_ = (slots * slot_ + 15) / 16 * 16;
   if (channel_ / 16 % 2 == 0) channel_ += 16;
+  if (channel_ > (size_t{1} << 30))
+    throw Error("ERR_MEMORY", "a linear step's row is too long to work on; use a smaller --size");
   for (size_t o = 0; o < phase.outer_taps.size(); ++o)
     for (size_t r = 0; r < phase.row->taps.size(); ++r)
       for (size_t c = 0; c < phase.col->taps.size(); ++c) {
