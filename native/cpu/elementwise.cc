@@ -1,63 +1,95 @@
 // Loops over contiguous floats; no lane structure is needed, so samples and elements are one long array.
-// Each formula stands above its function. Sums of products in float32; a returned maximum does not depend on order.
+// Each formula stands above its function. Float32; a returned maximum does not depend on order. The vectors are written out, since no
+// compiler keeps a running maximum in one by itself: it would have to know that there is no NaN.
 
-// y = s*x
+static inline float larger(float a, float b) { return a > b ? a : b; }
+static inline vec magnitude(const vec& v) { return vec_max(v, vec_all(-1.0f) * v); }
+
+// y = s*x; returns max |y|
 static float scale_all(const float* x, float* y, size_t n, float s) {
-  float top = 0.0f;
-  for (size_t i = 0; i < n; ++i) {
-    const float v = s * x[i];
-    const float mag = v < 0 ? -v : v;
-    top = mag > top ? mag : top;
-    y[i] = v;
+  const vec ss = vec_all(s);
+  vec tops = vec_zero();
+  size_t i = 0;
+  for (; i + kVecFloats <= n; i += kVecFloats) {
+    const vec v = ss * vec_load(x + i);
+    tops = vec_max(magnitude(v), tops);
+    vec_store(y + i, v);
+  }
+  float top = vec_largest(tops);
+  for (; i < n; ++i) {
+    y[i] = s * x[i];
+    top = larger(y[i] < 0 ? -y[i] : y[i], top);
   }
   return top;
 }
 
 // y = a*x + b*y
 static float axpby(const float* x, float a, float* y, float b, size_t n) {
-  float top = 0.0f;
-  for (size_t i = 0; i < n; ++i) {
-    const float v = a * x[i] + b * y[i];
-    top = v > top ? v : top;
-    y[i] = v;
+  const vec as = vec_all(a), bs = vec_all(b);
+  vec tops = vec_zero();
+  size_t i = 0;
+  for (; i + kVecFloats <= n; i += kVecFloats) {
+    const vec v = as * vec_load(x + i) + bs * vec_load(y + i);
+    tops = vec_max(v, tops);
+    vec_store(y + i, v);
+  }
+  float top = vec_largest(tops);
+  for (; i < n; ++i) {
+    y[i] = a * x[i] + b * y[i];
+    top = larger(y[i], top);
   }
   return top;
 }
 
 // y = s*x*k²
 static float mul_square(const float* x, const float* k, float* y, size_t n, float s) {
-  float top = 0.0f;
-  for (size_t i = 0; i < n; ++i) {
-    const float v = s * x[i] * (k[i] * k[i]);
-    top = v > top ? v : top;
-    y[i] = v;
+  const vec ss = vec_all(s);
+  vec tops = vec_zero();
+  size_t i = 0;
+  for (; i + kVecFloats <= n; i += kVecFloats) {
+    const vec ks = vec_load(k + i), v = ss * vec_load(x + i) * (ks * ks);
+    tops = vec_max(v, tops);
+    vec_store(y + i, v);
+  }
+  float top = vec_largest(tops);
+  for (; i < n; ++i) {
+    y[i] = s * x[i] * (k[i] * k[i]);
+    top = larger(y[i], top);
   }
   return top;
 }
 
 // y = s*x*k
 static float mul(const float* x, const float* k, float* y, size_t n, float s) {
-  float top = 0.0f;
-  for (size_t i = 0; i < n; ++i) {
-    const float v = s * x[i] * k[i];
-    top = v > top ? v : top;
-    y[i] = v;
+  const vec ss = vec_all(s);
+  vec tops = vec_zero();
+  size_t i = 0;
+  for (; i + kVecFloats <= n; i += kVecFloats) {
+    const vec v = ss * vec_load(x + i) * vec_load(k + i);
+    tops = vec_max(v, tops);
+    vec_store(y + i, v);
+  }
+  float top = vec_largest(tops);
+  for (; i < n; ++i) {
+    y[i] = s * x[i] * k[i];
+    top = larger(y[i], top);
   }
   return top;
 }
 
 // max |x|
 static float largest(const float* x, size_t n) {
-  float top = 0.0f;
-  for (size_t i = 0; i < n; ++i) {
-    const float mag = x[i] < 0 ? -x[i] : x[i];
-    top = mag > top ? mag : top;
-  }
+  vec tops = vec_zero();
+  size_t i = 0;
+  for (; i + kVecFloats <= n; i += kVecFloats) tops = vec_max(magnitude(vec_load(x + i)), tops);
+  float top = vec_largest(tops);
+  for (; i < n; ++i) top = larger(x[i] < 0 ? -x[i] : x[i], top);
   return top;
 }
 
 // y = s[k]*(x - m[k]) + t[k], k = the segment's place in the period (a channel, say)
 static void affine(const AffineArgs* a) {
+  vec tops = vec_zero();
   float top = *a->max;
   for (size_t at = 0; at < a->count;) {
     const size_t place = a->first + at, segment = place / a->segment;
@@ -66,14 +98,21 @@ static void affine(const AffineArgs* a) {
     const float s = (a->s ? a->s[segment % a->period] : 1.0f) * a->scale;
     const float m = a->m ? a->m[segment % a->period] : 0.0f;
     const float t = a->t ? a->t[segment % a->period] : 0.0f;
-    for (size_t i = at; i < end; ++i) {
+    const vec ss = vec_all(s), minus = vec_all(-m), ts = vec_all(t);
+    size_t i = at;
+    for (; i + kVecFloats <= end; i += kVecFloats) {
+      const vec v = ss * (vec_load(a->x + i) + minus) + ts;
+      tops = vec_max(v, tops);
+      vec_store(a->y + i, v);
+    }
+    for (; i < end; ++i) {
       const float v = s * (a->x[i] - m) + t;
-      top = v > top ? v : top;
+      top = larger(v, top);
       a->y[i] = v;
     }
     at = end;
   }
-  *a->max = top;
+  *a->max = larger(vec_largest(tops), top);
 }
 
 // Over n vectors and the first `filled` of their lanes: the mean, and the sum of squared distances from it. Two sweeps, because one

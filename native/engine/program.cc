@@ -48,7 +48,7 @@ Program::Program(Plan plan, std::vector<const float*> weights, const ProgramOpti
       kernels_(pick_kernels(options.isa_limit)),
       threads_(options.threads),
       weights_(plan_, std::move(weights)),
-      env_{plan_, kernels_, threads_, pool_, options.batch_statistics},
+      env_{plan_, kernels_, threads_, pool_, scratch_, options.batch_statistics},
       joint_(options.joint) {
   for (const auto& s : plan_.steps) steps_.push_back(make_step(plan_, s, weights_));
   count_readers();

@@ -73,6 +73,7 @@ class Program {
   const Kernels& kernels_;
   Threads threads_;
   BufferPool pool_;
+  ScratchPool scratch_;
   Weights weights_;
   Env env_;
   bool joint_;

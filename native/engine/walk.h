@@ -5,6 +5,7 @@
 #include "../cpu/kernels.h"
 #include "buffers.h"
 #include "plan.h"
+#include "scratch.h"
 #include "threads.h"
 #include "value.h"
 
@@ -58,6 +59,7 @@ struct Env {
   const Kernels& kernels;
   Threads& threads;
   BufferPool& pool;
+  ScratchPool& scratch;
   bool batch_statistics;  // norm = batch
 };
 

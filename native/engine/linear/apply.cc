@@ -97,8 +97,17 @@ class PhaseRun {
 class PhaseRun::Task {
  public:
   Task(PhaseRun& run, const Band& band, size_t index, int first, int end)
-      : run_(run), band_(band), index_(index), first_(first), end_(end) {
+      : run_(run),
+        band_(band),
+        index_(index),
+        first_(first),
+        end_(end),
+        scratch_(run.env_.scratch.take()),
+        xp_(scratch_->from),
+        yp_(scratch_->to) {
     const Tiling& t = run.tiling_;
+    xp_.clear();
+    yp_.clear();
     for (int s = 0; s < band.slots; ++s)
       for (int r = 0; r < band.rows; ++r)
         for (int v = 0; v < t.vectors; ++v) {
@@ -108,22 +117,24 @@ class PhaseRun::Task {
         }
   }
 
+  ~Task() { run_.env_.scratch.give(std::move(scratch_)); }
+
   void run() {
     const LinearMap& map = run_.map_;
     const int chunk = run_.chunk_;
-    input_.resize((chunk + 1) * run_.window_.channel());
+    input_ = room(scratch_->input, (chunk + 1) * run_.window_.channel());
     const int channels = std::min(map.out_channels, 2 * end_) - 2 * first_;
     const bool gathered = run_.tiling_.unit == 1;
-    if (gathered) output_.resize(xp_.size() * run_.lanes_ * channels);
+    if (gathered) output_ = room(scratch_->output, xp_.size() * run_.lanes_ * channels);
     if (run_.lists_.empty()) make_room();
     float top = 0.0f;
     for (int g = 0; g < map.groups; ++g) {
       const size_t channel = static_cast<size_t>(g) * map.out_channels + 2 * first_;
       ConvArgs a{};
-      a.x = input_.data();
+      a.x = input_;
       a.channels = channels;
       a.start = start_;
-      a.y = gathered ? output_.data() : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
+      a.y = gathered ? output_ : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
       a.y_channel = gathered ? static_cast<ptrdiff_t>(xp_.size() * run_.lanes_)
                              : static_cast<ptrdiff_t>(map.out_channel_stride * run_.tiling_.unit);
       a.scale = run_.call_.scale;
@@ -155,16 +166,16 @@ class PhaseRun::Task {
     const size_t first = static_cast<size_t>(g) * run_.map_.in_channels;
     if (run_.call_.box)
       run_.window_.gather_sum(run_.call_.x, first, run_.map_.in_channels, band_.outer, band_.row, band_.block,
-                              band_.slots, input_.data());
+                              band_.slots, input_);
     else
       run_.window_.gather(run_.call_.x, first + from, to - from, band_.outer, band_.row, band_.block,
-                          band_.slots, input_.data());
+                          band_.slots, input_);
   }
 
   void make_room() {
     const size_t room = static_cast<size_t>(run_.chunk_) * run_.phase_.taps() * (end_ - first_);
-    own_offsets_.resize(room);
-    own_weights_.resize(room * 2);
+    own_offsets_ = px::room(scratch_->offsets, room);
+    own_weights_ = px::room(scratch_->weights, room * 2);
     own_lists_.resize(end_ - first_);
   }
 
@@ -173,8 +184,8 @@ class PhaseRun::Task {
     if (!run_.lists_.empty()) {
       a.lists = run_.lists_.data() + (static_cast<size_t>(q) * run_.map_.groups + g) * run_.pairs_ + first_;
     } else {
-      int32_t* off = own_offsets_.data();
-      float* w = own_weights_.data();
+      int32_t* off = own_offsets_;
+      float* w = own_weights_;
       ListBuilder builder(run_.map_, run_.call_.weight, run_.window_.taps(), run_.window_.weights(),
                           run_.window_.channel());
       for (int p = first_; p < end_; ++p) own_lists_[p - first_] = builder.build(g, p, from, to, off, w);
@@ -188,9 +199,9 @@ class PhaseRun::Task {
   // The channels of the chunk added up, behind the last.
   void add_channels(int count) {
     const size_t n = run_.window_.channel();
-    box_ = input_.data() + run_.chunk_ * n;
-    std::copy(input_.data(), input_.data() + n, box_);
-    for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_.data() + c * n, 1.0f, box_, 1.0f, n);
+    box_ = input_ + run_.chunk_ * n;
+    std::copy(input_, input_ + n, box_);
+    for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_ + c * n, 1.0f, box_, 1.0f, n);
   }
 
   // Points in tiles of about the same size.
@@ -229,7 +240,7 @@ class PhaseRun::Task {
   // Lanes that are positions go to their places; those beyond a row's end are dropped.
   void scatter(size_t channel, int channels, float& top) const {
     const Tiling& t = run_.tiling_;
-    const float* from = output_.data();
+    const float* from = output_;
     for (int m = 0; m < channels; ++m) {
       float* y = run_.call_.y + (channel + m) * run_.map_.out_channel_stride;
       for (int s = 0; s < band_.slots; ++s)
@@ -270,9 +281,10 @@ class PhaseRun::Task {
   const Band band_;
   const size_t index_;
   const int first_, end_;
-  std::vector<ptrdiff_t> xp_, yp_;
-  std::vector<float> input_, output_, own_weights_;
-  std::vector<int32_t> own_offsets_;
+  std::unique_ptr<Scratch> scratch_;
+  std::vector<ptrdiff_t>&xp_, &yp_;
+  float *input_ = nullptr, *output_ = nullptr, *own_weights_ = nullptr;
+  int32_t* own_offsets_ = nullptr;
   std::vector<ConvList> own_lists_;
   float* box_ = nullptr;
   float start_[16 * 16];  // the box sums of a tile

@@ -106,7 +106,8 @@ class GradientRun {
 
 class GradientRun::Task {
  public:
-  Task(const GradientRun& run, size_t unit, size_t part) : run_(run), part_(part), window_(run.window()) {
+  Task(const GradientRun& run, size_t unit, size_t part)
+      : run_(run), part_(part), window_(run.window()), scratch_(run.env_.scratch.take()) {
     const LinearMap& map = run.map_;
     group_ = static_cast<int>(unit / (static_cast<size_t>(run.row_units_) * run.col_units_));
     row0_ = static_cast<int>(unit / run.col_units_ % run.row_units_) * run.rows_;
@@ -115,13 +116,15 @@ class GradientRun::Task {
     cols_ = std::min(run.cols_, map.in_channels - col0_);
   }
 
+  ~Task() { run_.env_.scratch.give(std::move(scratch_)); }
+
   // Entries of [chunk][output channel].
   std::vector<Entries> run() {
     const int chunks = (cols_ + run_.chunk_ - 1) / run_.chunk_;
     for (int q = 0; q < chunks; ++q)
       for (int m = 0; m < rows_; ++m)
         lists_.push_back(entries(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_)));
-    input_.resize(run_.chunk_ * window_.channel());
+    input_ = room(scratch_->input, run_.chunk_ * window_.channel());
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
       const Band band(run_.tiling_, run_.phase_, run_.call_.grid, b);
@@ -169,10 +172,10 @@ class GradientRun::Task {
     const LinearMap& map = run_.map_;
     const int from = q * run_.chunk_, to = std::min(cols_, from + run_.chunk_);
     window_.gather(run_.call_.x, static_cast<size_t>(group_) * map.in_channels + col0_ + from, to - from,
-                   band.outer, band.row, band.block, band.slots, input_.data());
+                   band.outer, band.row, band.block, band.slots, input_);
     const bool positions = run_.tiling_.unit == 1;
     GradArgs a{};
-    a.x = input_.data();
+    a.x = input_;
     a.runs = runs_.data();
     a.run_count = static_cast<int>(runs_.size());
     a.x_step = run_.lanes_;
@@ -197,11 +200,11 @@ class GradientRun::Task {
     const Tiling& t = run_.tiling_;
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
     const int count = run_.phase_.col->count, padded = t.vectors * run_.lanes_;
-    upstream_.resize(runs_.size() * padded);
-    float* out = upstream_.data();
+    float* const upstream = room(scratch_->output, runs_.size() * padded);
+    float* out = upstream;
     for (size_t r = 0; r < runs_.size(); ++r)
       for (int c = 0; c < padded; ++c) *out++ = c < count ? d[outs_[r] + c * step] : 0.0f;
-    return upstream_.data();
+    return upstream;
   }
 
   const GradientRun& run_;
@@ -211,7 +214,8 @@ class GradientRun::Task {
   std::vector<Entries> lists_;
   std::vector<GradRun> runs_;
   std::vector<size_t> outs_;  // per run, its first output's offset in elements
-  std::vector<float> input_, upstream_;
+  std::unique_ptr<Scratch> scratch_;
+  float* input_ = nullptr;
 };
 
 void GradientRun::run() {

@@ -1,0 +1,45 @@
+// Working memory of tasks. A task borrows one for its life and leaves it, grown, to later tasks and layers: memory fresh from the system
+// would cost a page fault for every 4 KiB, each time.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace px {
+
+struct Scratch {
+  std::vector<float> input, output, weights;
+  std::vector<int32_t> offsets;
+  std::vector<ptrdiff_t> from, to;
+};
+
+class ScratchPool {
+ public:
+  std::unique_ptr<Scratch> take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (free_.empty()) return std::make_unique<Scratch>();
+    auto s = std::move(free_.back());
+    free_.pop_back();
+    return s;
+  }
+  void give(std::unique_ptr<Scratch> s) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    free_.push_back(std::move(s));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> free_;
+};
+
+// At least n floats, whatever they hold.
+template <typename T>
+T* room(std::vector<T>& v, size_t n) {
+  if (v.size() < n) v.resize(n);
+  return v.data();
+}
+
+}  // namespace px
