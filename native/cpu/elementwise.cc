@@ -116,38 +116,52 @@ static void affine(const AffineArgs* a) {
 }
 
 // Over n vectors and the first `filled` of their lanes: the mean, and the sum of squared distances from it. Two sweeps, because one
-// loses the variance of a channel whose mean is large; callers keep n small enough for the second to hit L1.
-static void moments(const float* x, size_t n, int lanes, int filled, double* mean, double* m2) {
-  vec sum = vec_zero(), squares = vec_zero();
-  float part[64];
-  if (lanes == kVecFloats) {
-    for (size_t i = 0; i < n; ++i) sum = sum + vec_load(x + i * kVecFloats);
-    vec_store(part, sum);
-  } else {
-    for (int l = 0; l < lanes; ++l) part[l] = 0.0f;
-    for (size_t i = 0; i < n; ++i)
-      for (int l = 0; l < lanes; ++l) part[l] += x[i * lanes + l];
-  }
-  double s = 0.0;
-  for (int l = 0; l < filled; ++l) s += part[l];
-  *mean = s / ((double)n * filled);
-  const float center = (float)*mean;
-  if (lanes == kVecFloats) {
-    const vec minus = vec_all(-center);
-    for (size_t i = 0; i < n; ++i) {
-      const vec d = vec_load(x + i * kVecFloats) + minus;
-      squares = squares + d * d;
-    }
-    vec_store(part, squares);
-  } else {
-    for (int l = 0; l < lanes; ++l) part[l] = 0.0f;
-    for (size_t i = 0; i < n; ++i)
+// loses the variance of a channel whose mean is large; callers keep n small enough for the second to hit L1. Sums have two levels.
+static constexpr size_t kMomentRun = 16;
+
+// Per lane: sum over i of (x[i] - center)^power, power 1 or 2.
+template <int Power>
+static void lane_sums(const float* x, size_t n, int lanes, float center, float* sum) {
+  if (lanes != kVecFloats) {
+    for (int l = 0; l < lanes; ++l) sum[l] = 0.0f;
+    for (size_t at = 0; at < n; at += kMomentRun) {
+      const size_t end = n < at + kMomentRun ? n : at + kMomentRun;
       for (int l = 0; l < lanes; ++l) {
-        const float d = x[i * lanes + l] - center;
-        part[l] += d * d;
+        float run = 0.0f;
+        for (size_t i = at; i < end; ++i) {
+          const float d = x[i * lanes + l] - center;
+          run += Power == 1 ? d : d * d;
+        }
+        sum[l] += run;
       }
+    }
+    return;
   }
+  const vec minus = vec_all(-center);
+  vec total = vec_zero();
+  for (size_t at = 0; at < n; at += kMomentRun) {
+    const size_t end = n < at + kMomentRun ? n : at + kMomentRun;
+    vec run = vec_zero();
+    for (size_t i = at; i < end; ++i) {
+      const vec d = vec_load(x + i * kVecFloats) + minus;
+      run = Power == 1 ? run + d : run + d * d;
+    }
+    total = total + run;
+  }
+  vec_store(sum, total);
+}
+
+static void moments(const float* x, size_t n, int lanes, int filled, double* mean, double* m2) {
+  float sums[64];
+  const double count = (double)n * filled;
+  lane_sums<1>(x, n, lanes, 0.0f, sums);
+  double s = 0.0;
+  for (int l = 0; l < filled; ++l) s += sums[l];
+  *mean = s / count;
+  const float center = (float)*mean;
+  lane_sums<2>(x, n, lanes, center, sums);
   s = 0.0;
-  for (int l = 0; l < filled; ++l) s += part[l];
-  *m2 = s;
+  for (int l = 0; l < filled; ++l) s += sums[l];
+  const double off = *mean - center;
+  *m2 = s - off * off * count;
 }

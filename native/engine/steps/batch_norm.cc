@@ -6,6 +6,8 @@
 namespace px {
 namespace {
 
+constexpr double kFarthest = 1e30;  // beyond, or where γ is 0, the mean is the center
+
 class BatchNorm final : public FactorStep {
  public:
   BatchNorm(const Plan& plan, const PlanStep& step)
@@ -29,12 +31,14 @@ class BatchNorm final : public FactorStep {
     variance_.assign(stored_variance_.begin(), stored_variance_.end());
     if (!x.moments || x.lazy()) x = settle(env, pass.grid, out_size(), std::move(x));
     if (env.batch_statistics) measure(env, pass.grid, x);
-    // Centred before it is scaled: folding the mean into the shift would round a number as large as the mean, not the deviation.
     auto a = std::make_shared<ChannelAffine>();
     a->segment = inner_;
     for (size_t c = 0; c < channels_; ++c) {
       const double s = gamma_[c] / std::sqrt(variance_[c] + step_.epsilon);
-      a->center.push_back(static_cast<float>(mean_[c]));
+      // Centred where the result is 0, with the rounding of that place in the shift: there x - center is exact, so that the gate
+      // behind decides by x alone and no rounding of this step flips it.
+      const double zero = mean_[c] - beta_[c] / s;
+      a->center.push_back(static_cast<float>(std::fabs(zero) < kFarthest ? zero : mean_[c]));
       a->scale.push_back(static_cast<float>(s));
       a->shift.push_back(static_cast<float>(beta_[c] - (mean_[c] - a->center[c]) * s));
     }
