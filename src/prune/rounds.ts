@@ -1,7 +1,7 @@
 import type { Log2Scalars, Program, RoundResult } from '../backend/backend.js';
 import { countKept } from './masks.js';
 import { type MicroBatch, type RoundControl, scoreRound } from './round.js';
-import { selectTopKInPieces } from './select.js';
+import { selectTopKAsync } from './select.js';
 
 /** What one round did. `log2` belongs to the masks the round scored, `kept` to those it left. */
 export interface RoundRecord {
@@ -67,7 +67,7 @@ export async function runRounds(start: PruneState, options: RoundsOptions): Prom
 
     const { signal } = options;
     const pieces = { names, takesPart, floor, signal };
-    const masks = await selectTopKInPieces(scores, state.masks, schedule[round - 1]!, pieces);
+    const masks = await selectTopKAsync(scores, state.masks, schedule[round - 1]!, pieces);
     const kept = masks.reduce((sum, mask, t) => sum + (takesPart[t] === true ? countKept(mask) : 0), 0);
     const seconds = (performance.now() - began) / 1000;
     state = { masks, lastGood: state.masks, rounds: [...state.rounds, { round, kept, log2, seconds }] };
