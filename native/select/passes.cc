@@ -11,6 +11,9 @@ void for_words(const Tensor& t, size_t from, size_t to, F f) {
   for_words(t.scores, t.alive, from, to, f);
 }
 
+// Alive weights of 64 from which on to look at all 64 is cheaper.
+constexpr uint32_t kMany = 16;
+
 template <class F>
 void for_bits(uint64_t word, F f) {
   for (; word != 0; word &= word - 1) f(lowest_bit(word));
@@ -18,15 +21,14 @@ void for_bits(uint64_t word, F f) {
 
 }  // namespace
 
+// Where many of a word are alive, each score adds its bit of the mask: a loop over the bits would end where no processor foresees it.
+// Eight in a row, because a loop of one at a time took two to three times as long.
 void count_high(const Tensor& tensor, size_t from, size_t to, uint32_t* counts) {
-  uint32_t* turns = counts + kBuckets;
-  static_assert(kTurns == 2, "the loops below take two turns");
   for_words(tensor, from, to, [&](const float* scores, uint64_t live, size_t, size_t) {
-    if (live == ~uint64_t{0}) {
-      for (size_t i = 0; i < kWord; i += 2) {
-        ++counts[score_bits(scores + i) >> 16];
-        ++turns[score_bits(scores + i + 1) >> 16];
-      }
+    if (count_bits(live) >= kMany) {
+      for (size_t i = 0; i < kWord; i += 8, live >>= 8)
+        for (size_t j = 0; j < 8; ++j)
+          counts[(j & 1) * kTurn + (score_bits(scores + i + j) >> 16)] += live >> j & 1;
     } else {
       for_bits(live, [&](int i) { ++counts[score_bits(scores + i) >> 16]; });
     }
@@ -36,7 +38,7 @@ void count_high(const Tensor& tensor, size_t from, size_t to, uint32_t* counts) 
 void count_low(const Tensor& tensor, size_t from, size_t to, uint32_t high, uint32_t* counts) {
   for_words(tensor, from, to, [&](const float* scores, uint64_t live, size_t, size_t) {
     for_bits(where(scores, InBucket{high}) & live,
-             [&](int i) { ++counts[(i & 1) * kBuckets + (score_bits(scores + i) & 0xffff)]; });
+             [&](int i) { ++counts[(i & 1) * kTurn + (score_bits(scores + i) & 0xffff)]; });
   });
 }
 

@@ -7,8 +7,10 @@
 namespace px::select {
 
 constexpr size_t kBuckets = 1 << 16;
-// Counters in turns: one counter that every score meets (all of them equal, say) would wait for itself.
-constexpr size_t kTurns = 2;
+// Counters in two turns: one that every score meets (all of them equal, say) would wait for itself. The second turn starts a cache line
+// late, because processors tell a load from the stores before it by the lower 12 bits of their addresses.
+constexpr size_t kTurn = kBuckets + 16;
+constexpr size_t kCounters = 2 * kTurn;
 
 struct Tensor {
   const float* scores;  // [size]
@@ -18,10 +20,10 @@ struct Tensor {
   uint8_t* kept;  // [ceil(size / 8)]
 };
 
-// counts[turn][bits >> 16] += 1 for every alive score, its sign bit included.
+// counts[turn * kTurn + (bits >> 16)] += 1 for every alive score, its sign bit included.
 void count_high(const Tensor& tensor, size_t from, size_t to, uint32_t* counts);
 
-// counts[turn][bits & 0xffff] += 1 for every alive score whose upper 16 bits are `high`, its sign bit cleared.
+// counts[turn * kTurn + (bits & 0xffff)] += 1 for every alive score whose upper 16 bits are `high`, its sign bit cleared.
 void count_low(const Tensor& tensor, size_t from, size_t to, uint32_t high, uint32_t* counts);
 
 // How many alive scores are -0.

@@ -46,7 +46,7 @@ class Selector {
       : pieces_(cut(tensors)),
         threads_(threads),
         lanes_(std::min(pieces_.size(), static_cast<size_t>(threads.count()))),
-        counters_(lanes_ * kTurns * kBuckets),
+        counters_(lanes_ * kCounters),
         sums_(kBuckets) {}
 
   bool keep(uint64_t k) {
@@ -80,9 +80,10 @@ class Selector {
   template <class Pass>
   void count(Pass pass) {
     std::fill(counters_.begin(), counters_.end(), 0);
-    for_pieces([&](size_t p, size_t lane) { pass(pieces_[p], counters_.data() + lane * kTurns * kBuckets); });
+    for_pieces([&](size_t p, size_t lane) { pass(pieces_[p], counters_.data() + lane * kCounters); });
     std::fill(sums_.begin(), sums_.end(), 0);
-    for (size_t i = 0; i < counters_.size(); ++i) sums_[i % kBuckets] += counters_[i];
+    for (size_t turn = 0; turn < counters_.size(); turn += kTurn)
+      for (size_t i = 0; i < kBuckets; ++i) sums_[i] += counters_[turn + i];
   }
 
   // After the first pass: no NaN, nothing infinite, nothing negative but -0, which goes to the zeros.
@@ -129,7 +130,7 @@ class Selector {
   std::vector<Piece> pieces_;
   Threads& threads_;
   size_t lanes_;
-  std::vector<uint32_t> counters_;  // [lane][turn][bucket]
+  std::vector<uint32_t> counters_;  // [lane][kCounters]
   std::vector<uint64_t> sums_;      // [bucket]
 };
 
