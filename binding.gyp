@@ -4,7 +4,7 @@
     {
       'target_name': 'path_exclusion',
       'sources': [
-        '<!@(node -p "const s = require(\'./native/sources.json\'); [...s.addon, ...s.engine, ...s.cpu].join(\' \')")',
+        '<!@(node -p "const s = require(\'./native/sources.json\'); [...s.addon, ...s.engine, ...s.cpu, ...s.select].join(\' \')")',
       ],
       'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS', 'NDEBUG'],

@@ -2,9 +2,12 @@
 #include <napi.h>
 
 #include "program_wrap.h"
+#include "select.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Program", px::ProgramWrap::define(env));
+  exports.Set("selectTopK", Napi::Function::New(env, px::select_top_k, "selectTopK"));
+  exports.Set("selectTopKAsync", Napi::Function::New(env, px::select_top_k_async, "selectTopKAsync"));
   exports.Set("isa", Napi::String::New(env, px::pick_kernels(nullptr).isa));
   return exports;
 }

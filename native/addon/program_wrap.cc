@@ -1,31 +1,9 @@
 #include "program_wrap.h"
 
-#include "../engine/error.h"
+#include "guard.h"
 
 namespace px {
 namespace {
-
-[[noreturn]] void fail(Napi::Env env, const char* code, const std::string& message) {
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", Napi::String::New(env, code));
-  throw error;
-}
-
-// Runs what may throw C++ exceptions; they go on as JavaScript's, with a code.
-template <class F>
-auto guarded(Napi::Env env, F f) -> decltype(f()) {
-  try {
-    return f();
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const Error& e) {
-    fail(env, e.code(), e.what());
-  } catch (const std::bad_alloc&) {
-    fail(env, "ERR_MEMORY", "out of memory; use a smaller --micro-batch or --size, or end other programs");
-  } catch (const std::exception& e) {
-    fail(env, "ERR_BACKEND", e.what());
-  }
-}
 
 // A Float32Array of the length given; kept alive, and looked after, through `keep`.
 float* floats(Napi::Env env, const Napi::Value& v, size_t length, const char* what,

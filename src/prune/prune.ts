@@ -94,6 +94,7 @@ function roundsOptions(
   program: Program,
 ): RoundsOptions {
   const { schedule, microBatches: sizes } = outline;
+  const { out } = options;
   const meter = new ProgressMeter(
     options.onProgress,
     start.rounds.length + 1,
@@ -107,13 +108,12 @@ function roundsOptions(
     names: model.plan.params.map((param) => param.name),
     takesPart: outline.roles.map((role) => role === 'pruned'),
     floor: options.floor,
+    threads: options.threads,
     signal: options.signal,
     batches: () => microBatches(data, sizes, options.signal),
     onMicroBatch: (round: number, done: number) => meter.microBatch(round, done),
-    onRound: async (state: PruneState) => {
-      if (options.out !== undefined) await writeCheckpoint(options.out, configuration, state);
-      meter.round(state.rounds.at(-1)!);
-    },
+    onRound: (state: PruneState) => meter.round(state.rounds.at(-1)!),
+    save: out === undefined ? undefined : (state: PruneState) => writeCheckpoint(out, configuration, state),
   };
 }
 

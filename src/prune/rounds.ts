@@ -1,7 +1,6 @@
 import type { Log2Scalars, Program, RoundResult } from '../backend/backend.js';
-import { countKept } from './masks.js';
 import { type MicroBatch, type RoundControl, scoreRound } from './round.js';
-import { selectTopKInPieces } from './select.js';
+import { selectTopKAsync } from './select.js';
 
 /** What one round did. `log2` belongs to the masks the round scored, `kept` to those it left. */
 export interface RoundRecord {
@@ -29,9 +28,15 @@ export interface RoundsOptions {
   readonly names: readonly string[];
   readonly takesPart: readonly boolean[];
   readonly floor: number;
-  /** Called after each round with the state to go on from; the next round waits for it. */
-  readonly onRound?: (state: PruneState) => Promise<void> | void;
+  /** Called after each round with the state to go on from. */
+  readonly onRound?: (state: PruneState) => void;
+  /**
+   * Keeps the state after each round. The next round is scored meanwhile, so that a disk that is slow to flush costs nothing, but selects
+   * only once this has settled; nothing returns or throws before it has.
+   */
+  readonly save?: ((state: PruneState) => Promise<void>) | undefined;
   readonly onMicroBatch?: (round: number, done: number) => void;
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,28 +54,32 @@ export interface RoundsOutcome {
  * whether the last selection cut the network.
  */
 export async function runRounds(start: PruneState, options: RoundsOptions): Promise<RoundsOutcome> {
-  const { program, schedule, names, takesPart, floor } = options;
+  const { program, schedule, names, takesPart, floor, threads, signal } = options;
   let state = start;
-  for (let round = state.rounds.length + 1; ; round++) {
-    const began = performance.now();
-    program.setMasks(state.masks);
-    const control: RoundControl = {
-      signal: options.signal,
-      onMicroBatch: (done) => options.onMicroBatch?.(round, done),
-    };
-    const result = await scoreRound(program, options.batches(), control);
-    const { scores, log2 } = result;
-    const cut = log2.R === Number.NEGATIVE_INFINITY;
-    if (cut || round > schedule.length) {
-      return { state, cut, final: result, finalSeconds: (performance.now() - began) / 1000 };
-    }
+  let saved = Promise.resolve();
+  try {
+    for (let round = state.rounds.length + 1; ; round++) {
+      const began = performance.now();
+      program.setMasks(state.masks);
+      const control: RoundControl = { signal, onMicroBatch: (done) => options.onMicroBatch?.(round, done) };
+      const result = await scoreRound(program, options.batches(), control);
+      await saved;
+      const { scores, log2 } = result;
+      const cut = log2.R === Number.NEGATIVE_INFINITY;
+      if (cut || round > schedule.length) {
+        return { state, cut, final: result, finalSeconds: (performance.now() - began) / 1000 };
+      }
 
-    const { signal } = options;
-    const pieces = { names, takesPart, floor, signal };
-    const masks = await selectTopKInPieces(scores, state.masks, schedule[round - 1]!, pieces);
-    const kept = masks.reduce((sum, mask, t) => sum + (takesPart[t] === true ? countKept(mask) : 0), 0);
-    const seconds = (performance.now() - began) / 1000;
-    state = { masks, lastGood: state.masks, rounds: [...state.rounds, { round, kept, log2, seconds }] };
-    await options.onRound?.(state);
+      const kept = schedule[round - 1]!;
+      const competition = { names, takesPart, floor, threads, signal };
+      const masks = await selectTopKAsync(scores, state.masks, kept, competition);
+      const seconds = (performance.now() - began) / 1000;
+      state = { masks, lastGood: state.masks, rounds: [...state.rounds, { round, kept, log2, seconds }] };
+      saved = options.save?.(state) ?? saved;
+      saved.catch(() => undefined); // noticed where it is awaited
+      options.onRound?.(state);
+    }
+  } finally {
+    await saved.catch(() => undefined);
   }
 }

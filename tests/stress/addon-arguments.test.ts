@@ -16,6 +16,7 @@ const x = new Float32Array(4 * 192).map((_, i) => Math.sin(i));
 const { Program } = loadAddon();
 /** Typed for what it takes; here it gets anything. */
 type Loose = Record<keyof NativeProgram, (...args: unknown[]) => unknown>;
+type Select = (...args: unknown[]) => unknown;
 const make = (...args: unknown[]) => Reflect.construct(Program, args) as unknown as Loose;
 
 const thrower = {
@@ -132,5 +133,53 @@ describe('the addon refuses', () => {
     const mask = new Uint8Array(14);
     const masking = { valueOf: () => other.dispose() ?? 0 };
     expect(await refusal(() => other.setMask(masking, mask))).toMatchObject({ code: 'ERR_STATE' });
+  });
+
+  it('odd arguments of a selection, and selects on', async () => {
+    const { selectTopK, selectTopKAsync } = loadAddon() as unknown as Record<string, Select>;
+    const scores = [Float32Array.of(3, 1, 2), new Float32Array(70)];
+    const alive = [Uint8Array.of(7), new Uint8Array(9)];
+    const kept = () => alive.map((mask) => new Uint8Array(mask.length));
+    const good = () => [scores, alive, kept(), 2, 0, 2];
+    const aside = [Object.freeze([]), [scores[0]], [undefined, undefined], [scores[0], scores[1], alive[0]]];
+    for (const call of [selectTopK!, selectTopKAsync!]) {
+      for (let place = 0; place < 6; place++) {
+        for (const odd of [...ODD, ...aside, [alive[0], alive[0]], [alive[1], alive[0]]]) {
+          // Counts of more than there is are no selection; any number of threads will do.
+          if (place >= 3 && Number.isSafeInteger(odd) && (odd as number) >= 0) continue;
+          const args = good().map((arg, i) => (i === place ? odd : arg));
+          expect(await refusal(() => call(...args)), `argument ${place}`).toBeInstanceOf(Error);
+        }
+      }
+      expect(await refusal(() => call())).toBeInstanceOf(Error);
+    }
+    for (const threads of [0, 1, 1024, 2 ** 40, 2 ** 53 - 1]) {
+      const masks = kept();
+      expect(selectTopK!(scores, alive, masks, 2, 0, threads)).toBe(true);
+      expect(masks[0]).toEqual(Uint8Array.of(5));
+    }
+    for (const huge of [5, 2 ** 32, 2 ** 32 + 2, 2 ** 53 - 1])
+      expect(selectTopK!(scores, alive, kept(), huge, 0, 1)).toBe(false);
+    expect(selectTopK!([], [], [], 0, 0, 1)).toBe(true);
+  });
+
+  it('arrays that an argument detaches on its way, or that are the same memory', async () => {
+    const { selectTopK } = loadAddon() as unknown as Record<string, Select>;
+    const scores = [new Float32Array(800), new Float32Array(800)];
+    const alive = [new Uint8Array(100).fill(255), new Uint8Array(100).fill(255)];
+    const masks: unknown[] = [new Uint8Array(100)];
+    Object.defineProperty(masks, 1, {
+      get() {
+        structuredClone(scores[0], { transfer: [scores[0]!.buffer] });
+        return new Uint8Array(100);
+      },
+    });
+    expect(await refusal(() => selectTopK!(scores, alive, masks, 9, 0, 2))).toMatchObject({
+      code: 'ERR_OPTION',
+    });
+    const memory = new ArrayBuffer(3200);
+    const same = [new Uint8Array(memory, 0, 100), new Uint8Array(memory, 50, 100)];
+    const numbers = [new Float32Array(memory), new Float32Array(memory)];
+    expect(typeof selectTopK!(numbers, same, same, 9, 0, 2)).toBe('boolean');
   });
 });

@@ -10,7 +10,7 @@ import type { PxError } from '../../src/errors.js';
 import { type LoadedModel, loadModel, newModel, openDataset, prune, score } from '../../src/index.js';
 import type { Dataset } from '../../src/io/data/types.js';
 import { masksEqual } from '../../src/prune/masks.js';
-import { selectTopK, selectTopKInPieces } from '../../src/prune/select.js';
+import { selectTopK, selectTopKAsync } from '../../src/prune/select.js';
 import { FakeBackend } from '../support/fake-backend.js';
 
 /** Milliseconds this thread has worked; where the system tells, waiting for a processor that others use does not count. */
@@ -78,10 +78,10 @@ describe('the event loop', () => {
     const alive = scores.map((s) => new Uint8Array(s.length / 8).fill(0xff));
     const k = 1_000_003;
     let selected: Uint8Array[] = [];
-    const work = selectTopKInPieces(scores, alive, k, {}).then((masks) => (selected = masks));
+    const work = selectTopKAsync(scores, alive, k, {}).then((masks) => (selected = masks));
     expect(await longestHold(work)).toBeLessThan(50);
     selectTopK(scores, alive, k).forEach((mask, t) => expect(masksEqual(mask, selected[t]!)).toBe(true));
-    const stopped = selectTopKInPieces(scores, alive, k, { signal: AbortSignal.timeout(1) });
+    const stopped = selectTopKAsync(scores, alive, k, { signal: AbortSignal.timeout(1) });
     await expect(stopped).rejects.toEqual(expect.objectContaining({ code: 'ERR_ABORTED' }));
   });
 });

@@ -53,6 +53,8 @@ describe('pruning rounds', () => {
       const before = (states[i - 1] ?? start).masks;
       s.masks.forEach((mask, t) => mask.forEach((byte, b) => expect(byte & ~before[t]![b]!).toBe(0)));
       expect(s.lastGood).toEqual(before);
+      const counts = s.masks.map((mask, t) => (params[t]!.gateOnly ? 0 : countKept(mask)));
+      expect(counts.reduce((a, b) => a + b)).toBe(s.rounds.at(-1)!.kept);
     });
   });
 
@@ -92,6 +94,51 @@ describe('pruning rounds', () => {
     };
     await expect(run(start, { signal: controller.signal, backend })).rejects.toEqual(aborted);
     expect(backend.rounds).toBe(3);
+  });
+});
+
+describe('saving', () => {
+  it('goes on while the next round is scored, and is over before that selects', async () => {
+    const backend = new FakeBackend();
+    const events: string[] = [];
+    await run(start, {
+      backend,
+      schedule: [150, 100, 50],
+      onRound: ({ rounds }) => void events.push(`selected ${rounds.length}`),
+      save: async ({ rounds }) => {
+        const { length } = rounds;
+        // Settles only once the next round has been scored: a run that waited for it first would never end.
+        while (backend.rounds === length) await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        events.push(`saved ${length}`);
+      },
+    });
+    const rounds = [1, 2, 3].flatMap((round) => [`selected ${round}`, `saved ${round}`]);
+    expect(events).toEqual(rounds);
+  });
+
+  it('that fails ends the run with its error', async () => {
+    const failing = { save: () => Promise.reject(new Error('disk full')) };
+    await expect(run(start, failing)).rejects.toThrow('disk full');
+    await expect(run(start, { ...failing, schedule: [150] })).rejects.toThrow('disk full');
+  });
+
+  it('is over before a failure is told, whose error counts', async () => {
+    const controller = new AbortController();
+    let saved = 0;
+    const save = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      saved++;
+      throw new Error('disk full');
+    };
+    const stopping = { signal: controller.signal, save, onRound: () => controller.abort() };
+    await expect(run(start, stopping)).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(saved).toBe(1);
+    const throwing = () => {
+      throw new Error('from a callback');
+    };
+    await expect(run(start, { save, onRound: throwing })).rejects.toThrow('from a callback');
+    expect(saved).toBe(2);
   });
 });
 

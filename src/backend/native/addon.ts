@@ -9,9 +9,23 @@ export interface NativeAddon {
     weights: readonly Float32Array[],
     options: NativeOptions,
   ) => NativeProgram;
+  /** Sets bits in `kept`; false where there is no such selection. `threads` is 1 or more. */
+  selectTopK(...args: SelectArguments): boolean;
+  /** The same off the event loop; the arrays are borrowed until `done` settles. */
+  selectTopKAsync(...args: SelectArguments): { done: Promise<boolean>; abort(): void };
   /** The best instruction set found on this machine. */
   readonly isa: string;
 }
+
+/** Masks are packed, `kept` holds zeros; k and floor are whole numbers. */
+type SelectArguments = [
+  scores: readonly Float32Array[],
+  alive: readonly Uint8Array[],
+  kept: readonly Uint8Array[],
+  k: number,
+  floor: number,
+  threads: number,
+];
 
 export interface NativeOptions {
   readonly joint: boolean;
@@ -52,4 +66,17 @@ export function loadAddon(): NativeAddon {
     );
   }
   return loaded;
+}
+
+let absent = false;
+
+/** The addon, or undefined where none loads: for what can do without. */
+export function findAddon(): NativeAddon | undefined {
+  if (absent) return undefined;
+  try {
+    return loadAddon();
+  } catch {
+    absent = true;
+    return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { EXIT_CODES, PxError, type PxErrorCode } from '../../errors.js';
+import { PxError } from '../../errors.js';
 import type { Plan } from '../../plan/plan.js';
 import type {
   Backend,
@@ -11,6 +11,7 @@ import type {
   RoundResult,
 } from '../backend.js';
 import { loadAddon, type NativeProgram } from './addon.js';
+import { guard, settled } from './translate.js';
 import { encodePlan } from './wire.js';
 
 /** The embedded default: native kernels on the addon's own threads, off the event loop. `PX_ISA` caps the instruction set. */
@@ -149,28 +150,4 @@ function maskBytes(size: number): number {
 
 function sizeOf(plan: Plan, value: number): number {
   return (plan.values[value]?.shape ?? []).reduce((a, b) => a * b, 1);
-}
-
-function guard<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (e) {
-    throw translated(e);
-  }
-}
-
-/** The rejection is made here, in JavaScript, so that its stack leads to the caller. */
-async function settled<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (e) {
-    throw translated(e);
-  }
-}
-
-function translated(e: unknown): PxError {
-  const code = (e as { code?: unknown }).code;
-  const message = e instanceof Error ? e.message : String(e);
-  const known = typeof code === 'string' && code in EXIT_CODES;
-  return new PxError(known ? (code as PxErrorCode) : 'ERR_BACKEND', message, { cause: e });
 }

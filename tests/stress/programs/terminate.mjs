@@ -16,7 +16,18 @@ import {
   threadsDownTo,
 } from './network.mjs';
 
-const PHASES = ['start', 'compile', 'compiled', 'push', 'finish', 'unsettled', 'dispose', 'exit', 'throw'];
+const PHASES = [
+  'start',
+  'compile',
+  'compiled',
+  'push',
+  'finish',
+  'unsettled',
+  'dispose',
+  'select',
+  'exit',
+  'throw',
+];
 const AT_ONCE = 3;
 
 const count = Number(process.argv[2]);
@@ -41,7 +52,7 @@ async function one(i) {
   if (phase !== 'exit' && phase !== 'throw') {
     if (phase === 'start') await sleep(i % 40);
     else await Promise.race([new Promise((resolve) => worker.once('message', resolve)), exited]);
-    if (phase === 'push' || phase === 'finish') await sleep((i * 7) % 30);
+    if (['push', 'finish', 'select'].includes(phase)) await sleep((i * 7) % 30);
     await worker.terminate();
   }
   await exited;
