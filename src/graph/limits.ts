@@ -17,6 +17,8 @@ export const MAX_AXIS = 2 ** 24;
 export const MAX_RESIZED = 2 ** 18;
 /** (position, tap) pairs along one axis of a convolution, which become a table (native/engine/check.cc has the same limit). */
 export const MAX_TAPS = 2 ** 27;
+/** Positions a convolution may look past an axis; sums of a few fit int32 (native/engine/check.cc has the same limit). */
+export const MAX_REACH = 2 ** 29;
 /** Operations after those of the file are taken apart. */
 export const MAX_NODES = 2 ** 17;
 /** Elements of one folded constant. */

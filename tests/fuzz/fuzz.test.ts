@@ -1,6 +1,6 @@
 /**
- * A short run over every reader, with a new seed every time (set PX_FUZZ_SEED to repeat one): reading succeeds, or fails with a PxError
- * that fits. `npm run fuzz -- --inputs N` is the long one.
+ * A short run over every reader, the same every time (set PX_FUZZ_SEED for another): reading succeeds, or fails with a PxError that
+ * fits. `npm run fuzz -- --inputs N` is the long one, with a new seed every time.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { drive, newTally } from './drive.js';
 import { allReaders } from './readers.js';
 
-const seed = Number(process.env.PX_FUZZ_SEED ?? Date.now() % 2 ** 31);
+const seed = Number(process.env.PX_FUZZ_SEED ?? 1);
 /** Inputs for a reader of weight 1. */
 const SHARE = 60;
 

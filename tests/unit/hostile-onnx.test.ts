@@ -107,6 +107,20 @@ describe('shape bombs', () => {
       }),
     ],
     [
+      'a dilation beyond reach',
+      file(
+        [
+          [
+            'Conv',
+            ['x', 'w'],
+            ['y'],
+            { dilations: { ints: [1, 2 ** 30] }, pads: { ints: [0, 2 ** 30, 0, 0] } },
+          ],
+        ],
+        { tensors: { w: { dims: [1, 2, 1, 2], data: [1, 1, 1, 1] } } },
+      ),
+    ],
+    [
       'a weight without elements',
       file([['ConvTranspose', ['x', 'w'], ['y']]], {
         tensors: { w: { dims: [2, 2 ** 30, 0, 0], data: [] } },

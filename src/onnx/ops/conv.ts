@@ -1,5 +1,5 @@
 import type { ConvAxis, WeightRef } from '../../graph/graph.js';
-import { MAX_TAPS } from '../../graph/limits.js';
+import { MAX_REACH, MAX_TAPS } from '../../graph/limits.js';
 import type { NodeContext } from '../context.js';
 import type { Converter, OpRow } from './converter.js';
 import { positive, spansOf, spatialPads } from './pads.js';
@@ -58,12 +58,9 @@ const conv: Converter = (ctx) => {
       pad: begin[i] as number,
     };
   });
-  checkSpatial(ctx, spatial);
   const shape = [out, ...spatial.map((axis) => axis.outSize)];
-  return ctx.emit(
-    { kind: 'conv', transposed: false, input, weight, ...biasOf(ctx, out), groups, spatial },
-    shape,
-  );
+  const node = { kind: 'conv', transposed: false, input, weight, ...biasOf(ctx, out), groups } as const;
+  return ctx.emit({ ...node, spatial: checkedAxes(ctx, spatial, false) }, shape);
 };
 
 const convTranspose: Converter = (ctx) => {
@@ -84,12 +81,9 @@ const convTranspose: Converter = (ctx) => {
     }),
   );
   if (!spatial.every((axis) => axis.outSize >= 1)) ctx.malformed(`an output of shape [${outSizes}]`);
-  checkSpatial(ctx, spatial);
   const out = outPerGroup * groups;
-  return ctx.emit({ kind: 'conv', transposed: true, input, weight, ...biasOf(ctx, out), groups, spatial }, [
-    out,
-    ...outSizes,
-  ]);
+  const node = { kind: 'conv', transposed: true, input, weight, ...biasOf(ctx, out), groups } as const;
+  return ctx.emit({ ...node, spatial: checkedAxes(ctx, spatial, true) }, [out, ...outSizes]);
 };
 
 /** Begin padding and output sizes: from pads, or pads from the output size asked for (output_shape, or SAME: input × stride). */
@@ -119,12 +113,22 @@ function transposedPads(
   return { begin, outSizes: [...outSizes] };
 }
 
-/** Kernels count in int32, and hold a table of every axis. */
-function checkSpatial(ctx: NodeContext, spatial: readonly ConvAxis[]): void {
-  for (const { inSize, outSize, taps, pad } of spatial) {
-    if (!(Math.max(inSize, outSize) * taps <= MAX_TAPS) || pad >= 2 ** 31)
-      ctx.refuse(`an axis of ${inSize} to ${outSize} elements, ${taps} taps and padding ${pad}`);
-  }
+/**
+ * Kernels count in int32, and walk tables of every axis. A stride between single positions and a dilation between single taps, which
+ * mean nothing, become 1.
+ */
+function checkedAxes(ctx: NodeContext, axes: readonly ConvAxis[], transposed: boolean): ConvAxis[] {
+  return axes.map((axis) => {
+    const { inSize, outSize, taps, pad } = axis;
+    const dilation = taps === 1 ? 1 : axis.dilation;
+    const stride = (transposed ? inSize : outSize) === 1 ? 1 : axis.stride;
+    const longest = Math.max(inSize, outSize);
+    if (!(longest * taps <= MAX_TAPS && Math.max(longest * stride, taps * dilation, pad) <= MAX_REACH))
+      ctx.refuse(
+        `an axis of ${inSize} to ${outSize} elements, ${taps} taps, stride ${stride}, dilation ${dilation} and padding ${pad}`,
+      );
+    return { ...axis, stride, dilation };
+  });
 }
 
 function biasOf(ctx: NodeContext, channels: number): { bias?: Float32Array } {

@@ -50,6 +50,27 @@ export const WEIGHTED_CASES: readonly OpCase[] = [
     last: 5,
   },
   {
+    name: 'Conv, stride and dilation that mean nothing',
+    x: [4, 9],
+    nodes: one('Conv', { strides: is(2 ** 30), dilations: is(2 ** 31 - 1) }, ['w']),
+    tensors: { w: random([3, 4, 1]) },
+    last: 1,
+  },
+  {
+    name: 'Conv, a single element, strided over its padding',
+    x: [4, 1],
+    nodes: one('Conv', { strides: is(2), pads: is(2, 3) }, ['w']),
+    tensors: { w: random([3, 4, 2]) },
+    last: 3,
+  },
+  {
+    name: 'ConvTranspose, a stride that means nothing',
+    x: [2, 1],
+    nodes: one('ConvTranspose', { strides: is(2 ** 30) }, ['w']),
+    tensors: { w: random([2, 3, 4]) },
+    last: 4,
+  },
+  {
     name: 'Conv, 3-D, depthwise',
     x: [2, 4, 5, 3],
     nodes: one('Conv', { group: i(2), pads: is(1, 1, 1, 0, 1, 0) }, ['w']),
