@@ -27,7 +27,10 @@ static inline void grad_entries(const GradArgs* a, const int32_t* off, float* su
       x += a->x_step;
     }
   }
-  for (int e = 0; e < E; ++e) sum[e] += vec_sum(acc[e]);
+  if (E == 8)
+    vec_add_sums(acc, sum);
+  else
+    for (int e = 0; e < E; ++e) sum[e] += vec_sum(acc[e]);
 }
 
 static void grad(const GradArgs* a) {
@@ -50,5 +53,43 @@ static void grad(const GradArgs* a) {
       return grad_entries<7>(a, a->off + e, a->sum + e);
     default:
       return;
+  }
+}
+
+// sum[m] += sum over points: d[dp + m] * x[xp .. two vectors]      m < outs
+template <int M>
+static inline void outer_products(const OuterArgs* a) {
+  vec acc0[M], acc1[M];
+#pragma GCC unroll 4
+  for (int m = 0; m < M; ++m) acc0[m] = acc1[m] = vec_zero();
+  for (int p = 0; p < a->points; ++p) {
+    const float* d = a->d + a->dp[p];
+    const float* x = a->x + a->xp[p];
+    const vec x0 = vec_in_register(vec_load(x)), x1 = vec_in_register(vec_load(x + kVecFloats));
+#pragma GCC unroll 4
+    for (int m = 0; m < M; ++m) {
+      const vec up = vec_all(d[m]);
+      acc0[m] = acc0[m] + up * x0;
+      acc1[m] = acc1[m] + up * x1;
+    }
+  }
+#pragma GCC unroll 4
+  for (int m = 0; m < M; ++m) {
+    float* s = a->sum + m * a->sum_step;
+    vec_store(s, vec_load(s) + acc0[m]);
+    vec_store(s + kVecFloats, vec_load(s + kVecFloats) + acc1[m]);
+  }
+}
+
+static void outer(const OuterArgs* a) {
+  switch (a->outs) {
+    case 1:
+      return outer_products<1>(a);
+    case 2:
+      return outer_products<2>(a);
+    case 3:
+      return outer_products<3>(a);
+    default:
+      return outer_products<4>(a);
   }
 }

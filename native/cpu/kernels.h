@@ -50,6 +50,18 @@ struct GradArgs {
   float* sum;  // in and out, one float an entry
 };
 
+// Sums of outer products: of up to four neighbouring floats of d with two vectors of x, over points.
+struct OuterArgs {
+  const float* d;
+  const float* x;
+  const ptrdiff_t* dp;  // per point, its offset in d
+  const ptrdiff_t* xp;  // per point, its offset in x
+  int points;
+  int outs;            // 1 .. 4 floats of d
+  float* sum;          // in and out: two vectors per float of d
+  ptrdiff_t sum_step;  // floats between those of neighbours
+};
+
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.
 struct LeakyArgs {
   const float* z;  // forward only
@@ -129,6 +141,7 @@ struct Kernels {
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*grad)(const GradArgs*);
+  void (*outer)(const OuterArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);

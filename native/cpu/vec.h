@@ -145,3 +145,31 @@ static inline float vec_sum(const vec& v) {
     for (int i = 0; i < half; ++i) out[i] += out[i + half];
   return out[0];
 }
+
+// out[e] += the sum of v[e], for eight vectors.
+static inline void vec_add_sums(const vec v[8], float* out) {
+#if PX_VEC_BYTES >= 32
+  __m256 r[8];
+  for (int e = 0; e < 8; ++e) {
+#if PX_VEC_BYTES == 64
+    const __m512 w = (__m512)v[e].parts[0];
+    r[e] = _mm256_add_ps(_mm512_castps512_ps256(w), _mm512_maskz_extractf32x8_ps(0xff, w, 1));
+#else
+    r[e] = (__m256)v[e].parts[0];
+#endif
+  }
+  // Transposed by halves, each time adding what comes to lie one above the other.
+  for (int e = 0; e < 8; e += 2)
+    r[e / 2] = _mm256_add_ps(_mm256_unpacklo_ps(r[e], r[e + 1]), _mm256_unpackhi_ps(r[e], r[e + 1]));
+  for (int e = 0; e < 4; e += 2) {
+    const __m256d a = _mm256_castps_pd(r[e]), b = _mm256_castps_pd(r[e + 1]);
+    r[e / 2] =
+        _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+  }
+  const __m256 all =
+      _mm256_add_ps(_mm256_permute2f128_ps(r[0], r[1], 0x20), _mm256_permute2f128_ps(r[0], r[1], 0x31));
+  _mm256_storeu_ps(out, _mm256_add_ps(_mm256_loadu_ps(out), all));
+#else
+  for (int e = 0; e < 8; ++e) out[e] += vec_sum(v[e]);
+#endif
+}

@@ -1,5 +1,6 @@
 #include "grad.h"
 
+#include "grad_single.h"
 #include "tasks.h"
 
 namespace px {
@@ -231,6 +232,7 @@ void GradientRun::run() {
 }  // namespace
 
 void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
+  if (suits_single(map, call.grid)) return add_single_gradient(env, map, call);
   for (const Phase& phase : phases_of(map))
     if (phase.taps() > 0) GradientRun(env, map, phase, call).run();
 }

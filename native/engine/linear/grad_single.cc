@@ -1,0 +1,213 @@
+#include "grad_single.h"
+
+namespace px {
+namespace {
+
+constexpr int kOuts = 4;         // output channels a kernel call takes
+constexpr int kRows = 16;        // output channels a unit has
+constexpr int kCols = 64;        // input channels a unit has
+constexpr size_t kPoints = 256;  // whose products are added up in a register
+constexpr size_t kMinTasks = 32;
+constexpr int kMinChannels = 4;  // of input: with fewer, most of a vector would be wasted
+
+// A tensor as [block][position][channel], behind it one position of zeros and a vector or two to read beyond the end.
+class ChannelsLast {
+ public:
+  ChannelsLast(Env& env, const float* x, int blocks, size_t positions, size_t channels, size_t channel_stride)
+      : channels_(channels),
+        unit_(channel_stride == positions ? 1 : channels),
+        positions_(positions),
+        zeros_(static_cast<ptrdiff_t>(blocks * positions * channels)),
+        data_(env.pool.acquire(zeros_ + channels + 4 * env.kernels.lanes)) {
+    float* const out = data_.get();
+    for_ranges(env.threads, blocks * positions, std::max<size_t>(1, kGrainFloats / channels),
+               [&](size_t lo, size_t hi, size_t) {
+                 for (size_t i = lo; i < hi; ++i) {
+                   const float* from = x + i / positions * positions * channels + i % positions * unit_;
+                   for (size_t c = 0; c < channels; ++c) out[i * channels + c] = from[c * channel_stride];
+                 }
+               });
+    std::fill_n(out + zeros_, channels + 4 * env.kernels.lanes, 0.0f);
+  }
+  const float* data() const { return data_.get(); }
+  ptrdiff_t zeros() const { return zeros_; }
+  // Where the channels of the position at `offset` of a sample begin; offset < 0: padding.
+  ptrdiff_t at(int block, ptrdiff_t offset) const {
+    if (offset < 0) return zeros_;
+    return static_cast<ptrdiff_t>((block * positions_ + offset / unit_) * channels_);
+  }
+
+ private:
+  const size_t channels_, unit_, positions_;
+  const ptrdiff_t zeros_;
+  Buffer data_;
+};
+
+size_t in_positions(const LinearMap& map) {
+  return map.in_elements / (static_cast<size_t>(map.groups) * map.in_channels);
+}
+
+// One phase. A unit is a block of output by input channels of one group, all taps; where units are few, each is computed in parts
+// over ranges of points, whose sums are added in order.
+class SingleRun {
+ public:
+  SingleRun(Env& env, const LinearMap& map, const Phase& phase, const GradientCall& call,
+            const ChannelsLast& x, const ChannelsLast& d)
+      : env_(env), map_(map), phase_(phase), call_(call), x_(x), d_(d), taps_(phase.taps()) {
+    row_units_ = (map.out_channels + kRows - 1) / kRows;
+    col_units_ = (map.in_channels + kCols - 1) / kCols;
+    points_ = call.grid.blocks * phase.positions();
+    lay_out();
+    const size_t units = unit_count();
+    parts_ = std::clamp<size_t>((kMinTasks + units - 1) / units, 1, (points_ + kPoints - 1) / kPoints);
+  }
+
+  void run() {
+    const size_t units = unit_count();
+    std::vector<double> totals(units, 0.0);
+    if (parts_ == 1) {
+      env_.threads.run(units, [&](size_t u) {
+        const auto sums = compute(u, 0);
+        totals[u] = store(u, &sums);
+      });
+    } else {
+      std::vector<std::vector<float>> found(units * parts_);
+      env_.threads.run(units * parts_, [&](size_t t) { found[t] = compute(t / parts_, t % parts_); });
+      env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });
+    }
+    if (call_.total)
+      for (double t : totals) *call_.total += t;
+  }
+
+ private:
+  struct Unit {
+    size_t group;
+    int row, rows, col, cols;
+    size_t width;  // floats of a row of sums: cols and what fills the last vectors
+  };
+
+  size_t unit_count() const { return static_cast<size_t>(map_.groups) * row_units_ * col_units_; }
+
+  Unit unit(size_t index) const {
+    Unit u;
+    u.group = index / (static_cast<size_t>(row_units_) * col_units_);
+    u.row = static_cast<int>(index / col_units_ % row_units_) * kRows;
+    u.col = static_cast<int>(index % col_units_) * kCols;
+    u.rows = std::min(kRows, map_.out_channels - u.row);
+    u.cols = std::min(kCols, map_.in_channels - u.col);
+    const size_t step = 2 * env_.kernels.lanes;
+    u.width = (u.cols + step - 1) / step * step;
+    return u;
+  }
+
+  // Per tap and point the input position, per point the output position; per tap its place in the stored weight.
+  void lay_out() {
+    const auto& row = *phase_.row;
+    const auto& col = *phase_.col;
+    for (const auto& outer : phase_.outer_taps)
+      for (const auto& r : row.taps)
+        for (const auto& c : col.taps) {
+          weights_.push_back(outer.weight + r.k * phase_.row_axis->tap_stride +
+                             c.k * phase_.col_axis->tap_stride);
+          for (int b = 0; b < call_.grid.blocks; ++b)
+            for (size_t o = 0; o < phase_.outer_out.size(); ++o)
+              for (int i = 0; i < row.count; ++i)
+                for (int k = 0; k < col.count; ++k) {
+                  const int at = r.base + i * row.in_step, to = c.base + k * col.in_step;
+                  const bool inside = outer.source[o] >= 0 && at >= 0 && at < phase_.row_axis->in_size &&
+                                      to >= 0 && to < phase_.col_axis->in_size;
+                  from_.push_back(x_.at(
+                      b, inside ? outer.source[o] + static_cast<ptrdiff_t>(at * phase_.row_axis->in_stride +
+                                                                           to * phase_.col_axis->in_stride)
+                                : -1));
+                }
+        }
+    for (int b = 0; b < call_.grid.blocks; ++b)
+      for (size_t o = 0; o < phase_.outer_out.size(); ++o)
+        for (int i = 0; i < row.count; ++i)
+          for (int k = 0; k < col.count; ++k)
+            to_.push_back(d_.at(b, static_cast<ptrdiff_t>(phase_.out_offset(o, i, k))));
+  }
+
+  // Sums of [row][tap][col] over the part's points.
+  std::vector<float> compute(size_t index, size_t part) const {
+    const Unit u = unit(index);
+    std::vector<float> sums(u.rows * taps_ * u.width, 0.0f);
+    const int lanes = env_.kernels.lanes;
+    OuterArgs a{};
+    a.sum_step = static_cast<ptrdiff_t>(taps_ * u.width);
+    const size_t end = points_ * (part + 1) / parts_;
+    for (size_t lo = points_ * part / parts_; lo < end; lo += kPoints) {
+      a.points = static_cast<int>(std::min(kPoints, end - lo));
+      a.dp = to_.data() + lo;
+      for (size_t t = 0; t < taps_; ++t) {
+        a.xp = from_.data() + t * points_ + lo;
+        for (int m = 0; m < u.rows; m += kOuts) {
+          a.outs = std::min(kOuts, u.rows - m);
+          a.d = d_.data() + u.group * map_.out_channels + u.row + m;
+          for (size_t c = 0; c < u.width; c += 2 * lanes) {
+            a.x = x_.data() + u.group * map_.in_channels + u.col + c;
+            a.sum = sums.data() + (m * taps_ + t) * u.width + c;
+            env_.kernels.outer(&a);
+          }
+        }
+      }
+      env_.threads.check_abort();
+    }
+    return sums;
+  }
+
+  // Adds up the parts, in order; then into the gradient, or the total.
+  double store(size_t index, const std::vector<float>* parts) const {
+    const Unit u = unit(index);
+    const size_t base = u.group * map_.w_group + u.row * map_.w_out + u.col * map_.w_in;
+    double total = 0.0;
+    for (int m = 0; m < u.rows; ++m) {
+      const size_t channel = u.group * map_.out_channels + u.row + m;
+      const double factor =
+          static_cast<double>(call_.factor) * (call_.out_factor ? call_.out_factor[channel] : 1.0f);
+      for (int c = 0; c < u.cols; ++c)
+        for (size_t t = 0; t < taps_; ++t) {
+          const size_t place = base + m * map_.w_out + c * map_.w_in + weights_[t];
+          if (!Weights::bit(call_.weight.mask, place)) continue;
+          double s = 0.0;
+          for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
+          if (call_.gradient) call_.gradient[place] += static_cast<float>(factor * s);
+          total += factor * s;
+        }
+    }
+    return total;
+  }
+
+  Env& env_;
+  const LinearMap& map_;
+  const Phase& phase_;
+  const GradientCall& call_;
+  const ChannelsLast &x_, &d_;
+  const size_t taps_;
+  int row_units_, col_units_;
+  size_t points_, parts_;
+  std::vector<ptrdiff_t> from_, to_;
+  std::vector<size_t> weights_;
+};
+
+}  // namespace
+
+bool suits_single(const LinearMap& map, Grid grid) {
+  const size_t in = in_positions(map);
+  return grid.lanes == 1 && map.in_channels >= kMinChannels &&
+         (map.in_channel_stride == in || map.in_channel_stride == 1) &&
+         (map.out_channel_stride == map.positions || map.out_channel_stride == 1);
+}
+
+void add_single_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
+  const size_t groups = map.groups;
+  const ChannelsLast x(env, call.x, call.grid.blocks, in_positions(map), groups * map.in_channels,
+                       map.in_channel_stride);
+  const ChannelsLast d(env, call.d, call.grid.blocks, map.positions, groups * map.out_channels,
+                       map.out_channel_stride);
+  for (const Phase& phase : phases_of(map))
+    if (phase.taps() > 0) SingleRun(env, map, phase, call, x, d).run();
+}
+
+}  // namespace px
