@@ -8,12 +8,18 @@
 
 namespace px {
 
-// The surviving weights of two neighbouring output channels, sorted by which of the two has one.
+// Lists come in whole steps, filled up with weights of 0: loops that end at a different entry each time cost more than the
+// multiplications do.
+constexpr uint32_t kConvStep = 4;
+constexpr uint32_t kConvRun = 8;  // for conv_runs
+
+// The surviving weights of two neighbouring output channels: first what both have, then entries each has alone, side by side.
 struct ConvList {
-  const int32_t* off;  // offsets into x, in floats: first those of `both`, then `first`, then `second`
-  const float* w;      // two floats an entry of `both`, one an entry of the others; null: all ones
-  uint32_t both, first, second;  // counts
-  uint32_t boxed;  // bit 0: the first channel begins with `start` instead of 0; bit 1: the second
+  const int32_t*
+      off;  // offsets into x, in floats: one an entry of both; then in turn one of the first's and one of the second's
+  const float* w;         // two floats an entry of both; then one per offset
+  uint32_t both, single;  // counts, the latter per channel
+  uint32_t boxed;         // bit 0: the first channel begins with `start` instead of 0; bit 1: the second
 };
 
 struct ConvArgs {

@@ -152,8 +152,8 @@ static inline void vec_add_sums(const vec v[8], float* out) {
   __m256 r[8];
   for (int e = 0; e < 8; ++e) {
 #if PX_VEC_BYTES == 64
-    const __m512 w = (__m512)v[e].parts[0];
-    r[e] = _mm256_add_ps(_mm512_castps512_ps256(w), _mm512_maskz_extractf32x8_ps(0xff, w, 1));
+    const float* const half = (const float*)&v[e].parts[0];
+    r[e] = _mm256_add_ps(_mm256_loadu_ps(half), _mm256_loadu_ps(half + 8));
 #else
     r[e] = (__m256)v[e].parts[0];
 #endif

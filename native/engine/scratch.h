@@ -11,7 +11,7 @@
 namespace px {
 
 struct Scratch {
-  std::vector<float> input, output, weights;
+  std::vector<float> input, output, weights, start;
   std::vector<int32_t> offsets;
   std::vector<ptrdiff_t> from, to;
 };

@@ -8,6 +8,7 @@ namespace {
 constexpr int kMinPairs = 8;        // channel pairs a task has at least, where there are as many
 constexpr double kShortList = 10;   // entries that need no runs
 constexpr size_t kFewVectors = 16;  // up to so many vectors a weight, lists are made where they are used
+constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
 constexpr size_t kTaskWeights = size_t{1} << 18;  // weights a task of such a layer looks at
 
 // One phase of one call.
@@ -37,38 +38,40 @@ class PhaseRun {
 
   bool moments() const { return call_.moments != nullptr; }
 
+  uint32_t step() const { return runs_ ? kConvRun : kConvStep; }
+
+  ListBuilder builder() const {
+    return ListBuilder(map_, call_.weight, window_.taps(), window_.weights(), window_.channel(), step());
+  }
+
+  // Room for the lists of a pair, in offsets and in weights.
+  size_t pair_room(size_t channels, size_t chunks) const {
+    return ListBuilder::room(channels * phase_.taps()) + (chunks - 1) * ListBuilder::room(0);
+  }
+
   // All lists, packed side by side: [chunk][group][pair].
   void pack() {
     const size_t groups = map_.groups, all = groups * pairs_;
-    const size_t room = static_cast<size_t>(call_.box ? 1 : map_.in_channels) * phase_.taps();
+    const size_t room = pair_room(call_.box ? 1 : map_.in_channels, chunks_);
     lists_.resize(static_cast<size_t>(chunks_) * all);
     offsets_ = env_.pool.acquire(all * room);
-    if (!call_.box) weights_ = env_.pool.acquire(all * room * 2);
-    for_ranges(
-        env_.threads, all, std::max<size_t>(1, kGrainFloats / (2 * room)), [&](size_t lo, size_t hi, size_t) {
-          ListBuilder builder(map_, call_.weight, window_.taps(), window_.weights(), window_.channel());
-          for (size_t i = lo; i < hi; ++i) {
-            int32_t* off = reinterpret_cast<int32_t*>(offsets_.get()) + i * room;
-            if (call_.box) {
-              lists_[i] = box_list(off);
-              continue;
-            }
-            float* w = weights_.get() + i * room * 2;
-            for (int q = 0; q < chunks_; ++q)
-              lists_[q * all + i] =
-                  builder.build(static_cast<int>(i / pairs_), static_cast<int>(i % pairs_), q * chunk_,
-                                std::min(map_.in_channels, (q + 1) * chunk_), off, w);
-          }
-        });
-  }
-
-  // The taps of one channel, all of weight 1.
-  ConvList box_list(int32_t* off) const {
-    std::copy(window_.taps().begin(), window_.taps().end(), off);
-    ConvList list{};
-    list.off = off;
-    list.first = static_cast<uint32_t>(window_.taps().size());
-    return list;
+    weights_ = env_.pool.acquire(all * room);
+    for_ranges(env_.threads, all, std::max<size_t>(1, kGrainFloats / room),
+               [&](size_t lo, size_t hi, size_t) {
+                 ListBuilder builder = this->builder();
+                 for (size_t i = lo; i < hi; ++i) {
+                   int32_t* off = reinterpret_cast<int32_t*>(offsets_.get()) + i * room;
+                   float* w = weights_.get() + i * room;
+                   if (call_.box) {
+                     lists_[i] = ListBuilder::box(window_.taps(), off, w);
+                     continue;
+                   }
+                   for (int q = 0; q < chunks_; ++q)
+                     lists_[q * all + i] =
+                         builder.build(static_cast<int>(i / pairs_), static_cast<int>(i % pairs_), q * chunk_,
+                                       std::min(map_.in_channels, (q + 1) * chunk_), off, w);
+                 }
+               });
   }
 
   void merge_moments(size_t bands) {
@@ -133,7 +136,6 @@ class PhaseRun::Task {
       ConvArgs a{};
       a.x = input_;
       a.channels = channels;
-      a.start = start_;
       a.y = gathered ? output_ : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
       a.y_channel = gathered ? static_cast<ptrdiff_t>(xp_.size() * run_.lanes_)
                              : static_cast<ptrdiff_t>(map.out_channel_stride * run_.tiling_.unit);
@@ -173,9 +175,9 @@ class PhaseRun::Task {
   }
 
   void make_room() {
-    const size_t room = static_cast<size_t>(run_.chunk_) * run_.phase_.taps() * (end_ - first_);
+    const size_t room = run_.pair_room(run_.chunk_, 1) * (end_ - first_);
     own_offsets_ = px::room(scratch_->offsets, room);
-    own_weights_ = px::room(scratch_->weights, room * 2);
+    own_weights_ = px::room(scratch_->weights, room);
     own_lists_.resize(end_ - first_);
   }
 
@@ -186,8 +188,7 @@ class PhaseRun::Task {
     } else {
       int32_t* off = own_offsets_;
       float* w = own_weights_;
-      ListBuilder builder(run_.map_, run_.call_.weight, run_.window_.taps(), run_.window_.weights(),
-                          run_.window_.channel());
+      ListBuilder builder = run_.builder();
       for (int p = first_; p < end_; ++p) own_lists_[p - first_] = builder.build(g, p, from, to, off, w);
       a.lists = own_lists_.data();
     }
@@ -204,37 +205,63 @@ class PhaseRun::Task {
     for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_ + c * n, 1.0f, box_, 1.0f, n);
   }
 
-  // Points in tiles of about the same size.
-  void tiles(ConvArgs& a, bool boxed) {
+  // Points in tiles of about the same size. As many lists as L1 holds go over all tiles before the next do.
+  void tiles(const ConvArgs& all, bool boxed) {
     const Kernels& kernels = run_.env_.kernels;
-    const size_t points = xp_.size(), most = run_.runs_ ? kernels.run_points : kernels.conv_points;
-    const size_t count = (points + most - 1) / most;
-    for (size_t t = 0; t < count; ++t) {
-      const size_t lo = points * t / count, hi = points * (t + 1) / count;
-      a.xp = xp_.data() + lo;
-      a.yp = yp_.data() + lo;
-      a.points = static_cast<int>(hi - lo);
-      if (boxed) box_sums(a);
-      (run_.runs_ ? kernels.conv_runs : kernels.conv)(&a);
+    const int most = run_.runs_ ? kernels.run_points : kernels.conv_points;
+    if (boxed) box_sums();
+    const int pairs = (all.channels + 1) / 2;
+    for (int lo = 0, hi; lo < pairs; lo = hi) {
+      size_t bytes = 0;
+      for (hi = lo; hi < pairs && (hi == lo || bytes < kListBytes); ++hi)
+        bytes += 12 * all.lists[hi].both + 16 * all.lists[hi].single;
+      ConvArgs a = all;
+      a.lists += lo;
+      a.channels = std::min(all.channels, 2 * hi) - 2 * lo;
+      a.y += 2 * lo * a.y_channel;
+      if (a.bias) a.bias += 2 * lo;
+      each_tile(most, [&](size_t first, int points) {
+        a.xp = xp_.data() + first;
+        a.yp = yp_.data() + first;
+        a.points = points;
+        a.start = boxed ? start_ + first * run_.lanes_ : nullptr;
+        (run_.runs_ ? kernels.conv_runs : kernels.conv)(&a);
+      });
     }
   }
 
-  void box_sums(const ConvArgs& a) {
+  // fn(first point, points) for tiles of at most `most`.
+  template <typename Fn>
+  void each_tile(int most, Fn fn) const {
+    const size_t points = xp_.size(), count = (points + most - 1) / most;
+    for (size_t t = 0; t < count; ++t) {
+      const size_t lo = points * t / count, hi = points * (t + 1) / count;
+      fn(lo, static_cast<int>(hi - lo));
+    }
+  }
+
+  // A vector per point.
+  void box_sums() {
+    const Kernels& kernels = run_.env_.kernels;
+    start_ = room(scratch_->start, xp_.size() * run_.lanes_);
+    const size_t taps = run_.window_.taps().size();
+    std::vector<int32_t> off(ListBuilder::room(taps));
+    std::vector<float> w(ListBuilder::room(taps));
+    const ConvList list = ListBuilder::box(run_.window_.taps(), off.data(), w.data());
     ptrdiff_t places[16];
-    for (int p = 0; p < a.points; ++p) places[p] = p * run_.lanes_;
-    ConvList list{};
-    list.off = run_.window_.taps().data();
-    list.first = static_cast<uint32_t>(run_.window_.taps().size());
-    ConvArgs box{};
-    box.x = box_;
-    box.xp = a.xp;
-    box.yp = places;
-    box.points = a.points;
-    box.lists = &list;
-    box.channels = 1;
-    box.y = start_;
-    box.scale = 1.0f;
-    run_.env_.kernels.conv(&box);
+    for (int p = 0; p < 16; ++p) places[p] = p * run_.lanes_;
+    ConvArgs a{};
+    a.x = box_;
+    a.yp = places;
+    a.lists = &list;
+    a.channels = 1;
+    a.scale = 1.0f;
+    each_tile(kernels.conv_points, [&](size_t first, int points) {
+      a.xp = xp_.data() + first;
+      a.points = points;
+      a.y = start_ + first * run_.lanes_;
+      kernels.conv(&a);
+    });
   }
 
   // Lanes that are positions go to their places; those beyond a row's end are dropped.
@@ -286,8 +313,7 @@ class PhaseRun::Task {
   float *input_ = nullptr, *output_ = nullptr, *own_weights_ = nullptr;
   int32_t* own_offsets_ = nullptr;
   std::vector<ConvList> own_lists_;
-  float* box_ = nullptr;
-  float start_[16 * 16];  // the box sums of a tile
+  float *box_ = nullptr, *start_ = nullptr;  // the chunk's channels added up, and the box sums of every point
 };
 
 void PhaseRun::run() {

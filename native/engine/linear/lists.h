@@ -26,31 +26,43 @@ constexpr double kChunkEntries = 144;
 
 class ListBuilder {
  public:
-  // offsets[t], weights[t]: each tap's offset in the window, and in the stored weight. channel: floats between input channels.
+  // offsets[t], weights[t]: each tap's offset in the window, and in the stored weight. channel: floats between input channels. step:
+  // what list lengths are multiples of.
   ListBuilder(const LinearMap& map, const WeightSource& w, const std::vector<int32_t>& offsets,
-              const std::vector<size_t>& weights, size_t channel)
-      : map_(map), w_(w), offsets_(offsets), weights_(weights), channel_(channel) {}
+              const std::vector<size_t>& weights, size_t channel, uint32_t step)
+      : map_(map), w_(w), offsets_(offsets), weights_(weights), channel_(channel), step_(step) {}
 
-  // Output channels 2*pair and 2*pair + 1 of a group, input channels [from, to). Writes at most (to - from) * taps offsets and twice as
-  // many weights, and moves the pointers on. Where most weights of an h list survive, the list holds those that do not, to be taken
-  // off the box sum (ConvList::boxed).
+  // Offsets, and weights, that a list may have whose channels have `entries` weights.
+  static size_t room(size_t entries) { return 2 * entries + 4 * kConvRun; }
+
+  // Output channels 2*pair and 2*pair + 1 of a group, input channels [from, to). Moves the pointers behind what it writes. Where most
+  // weights of an h list survive, the list holds those that do not, to be taken off the box sum (ConvList::boxed).
   ConvList build(int group, int pair, int from, int to, int32_t*& off, float*& w);
+
+  // One channel, all taps of weight 1.
+  static ConvList box(const std::vector<int32_t>& taps, int32_t* off, float* w);
 
  private:
   struct Entry {
     int32_t off;
     float w;
   };
+  struct Both {
+    int32_t off;
+    float w0, w1;
+  };
   template <Source S>
-  void collect(int group, int pair, int from, int to, bool flip0, bool flip1, int32_t*& off, float*& w,
-               ConvList& list);
+  ConvList collect(int group, int pair, int from, int to, bool flip0, bool flip1, int32_t*& off, float*& w);
   size_t kept(size_t first, int from, int to) const;
+  void write(size_t both, size_t first, size_t second, ConvList& list, int32_t*& off, float*& w);
 
   const LinearMap& map_;
   const WeightSource& w_;
   const std::vector<int32_t>& offsets_;
   const std::vector<size_t>& weights_;
-  size_t channel_;
+  const size_t channel_;
+  const uint32_t step_;
+  std::vector<Both> both_;
   std::vector<Entry> first_, second_;
 };
 
