@@ -22,8 +22,11 @@ class PhaseRun {
         top_(top),
         lanes_(env.kernels.lanes),
         chunk_(call.box ? 1
-                        : bounded_chunk(map, phase, call.grid, lanes_,
-                                        chunk_channels(map, phase.taps(), call.weight.density))),
+                        : bounded_chunk(
+                              map, phase, call.grid, lanes_,
+                              chunk_channels(map, phase, call.weight.density, lanes_,
+                                             call.weight.source == Source::theta ? env.kernels.run_points
+                                                                                 : env.kernels.conv_points))),
         chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
         pairs_((map.out_channels + 1) / 2),
         runs_(call.weight.source == Source::theta &&

@@ -10,7 +10,7 @@ constexpr size_t kUnitWeights = size_t{1} << 16;  // weights (dense) a unit cove
 constexpr size_t kWindowFloats =
     5 * 1024;  // of gathered input: half of L1, for eight entries and d walk along it
 constexpr size_t kMostFloats = size_t{1} << 20;  // of gathered input, in any case
-constexpr double kEntries = 8;                   // entries an output channel should have in a gathered chunk
+constexpr double kEntries = 32;                  // entries an output channel should have in a gathered chunk
 constexpr size_t kMinTasks = 32;
 constexpr int kMinPoints = 32;  // vectors a band should have, for sums to be worth their last addition
 
@@ -37,8 +37,9 @@ class GradientRun {
  private:
   class Task;
 
-  // Surviving weights of one output channel and chunk of input channels: window offsets, places in the parameter, and their sums.
+  // Surviving weights of a unit by [chunk of input channels][output channel]: window offsets, places in the parameter, and their sums.
   struct Entries {
+    std::vector<size_t> start;  // of each list, and the end
     std::vector<int32_t> off;
     std::vector<size_t> place;
     std::vector<float> sum;
@@ -75,19 +76,19 @@ class GradientRun {
   }
 
   // Sums over the parts, in order; then into the gradient, or the total.
-  double store(size_t unit, std::vector<Entries>* parts) const {
+  double store(size_t unit, const Entries* parts) const {
     const size_t group = unit / (static_cast<size_t>(row_units_) * col_units_);
     const int first = static_cast<int>(unit / col_units_ % row_units_) * rows_;
     const int rows = std::min(rows_, map_.out_channels - first);
+    const Entries& e = parts[0];
     double total = 0.0;
-    for (size_t l = 0; l < parts[0].size(); ++l) {
+    for (size_t l = 0; l + 1 < e.start.size(); ++l) {
       const size_t channel = group * map_.out_channels + first + l % rows;
       const double factor =
           static_cast<double>(call_.factor) * (call_.out_factor ? call_.out_factor[channel] : 1.0f);
-      const Entries& e = parts[0][l];
-      for (size_t i = 0; i < e.place.size(); ++i) {
+      for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
         double s = 0.0;
-        for (size_t p = 0; p < parts_; ++p) s += parts[p][l].sum[i];
+        for (size_t p = 0; p < parts_; ++p) s += parts[p].sum[i];
         if (call_.gradient) call_.gradient[e.place[i]] += static_cast<float>(factor * s);
         total += factor * s;
       }
@@ -119,12 +120,15 @@ class GradientRun::Task {
 
   ~Task() { run_.env_.scratch.give(std::move(scratch_)); }
 
-  // Entries of [chunk][output channel].
-  std::vector<Entries> run() {
+  Entries run() {
     const int chunks = (cols_ + run_.chunk_ - 1) / run_.chunk_;
+    const size_t most = static_cast<size_t>(rows_) * cols_ * window_.taps().size();
+    lists_.off.resize(most + 1);
+    lists_.place.resize(most + 1);
+    lists_.start.push_back(0);
     for (int q = 0; q < chunks; ++q)
-      for (int m = 0; m < rows_; ++m)
-        lists_.push_back(entries(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_)));
+      for (int m = 0; m < rows_; ++m) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
+    lists_.sum.assign(lists_.start.back(), 0.0f);
     input_ = room(scratch_->input, run_.chunk_ * window_.channel());
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
@@ -137,19 +141,24 @@ class GradientRun::Task {
   }
 
  private:
-  Entries entries(int m, int from, int to) const {
-    Entries e;
+  // Every weight is written, and those that survive counted: at middling densities a branch would be a guess.
+  void list(int m, int from, int to) {
     const LinearMap& map = run_.map_;
     const size_t base = group_ * map.w_group + (row0_ + m) * map.w_out + col0_ * map.w_in;
-    for (int c = from; c < to; ++c)
-      for (size_t t = 0; t < window_.taps().size(); ++t) {
+    const size_t taps = window_.taps().size();
+    size_t n = lists_.start.back();
+    int32_t* const off = lists_.off.data();
+    size_t* const places = lists_.place.data();
+    for (int c = from; c < to; ++c) {
+      const int32_t at = static_cast<int32_t>((c - from) * window_.channel());
+      for (size_t t = 0; t < taps; ++t) {
         const size_t place = base + c * map.w_in + window_.weights()[t];
-        if (!Weights::bit(run_.call_.weight.mask, place)) continue;
-        e.off.push_back(static_cast<int32_t>((c - from) * window_.channel()) + window_.taps()[t]);
-        e.place.push_back(place);
+        off[n] = at + window_.taps()[t];
+        places[n] = place;
+        n += Weights::bit(run_.call_.weight.mask, place);
       }
-    e.sum.assign(e.off.size(), 0.0f);
-    return e;
+    }
+    lists_.start.push_back(n);
   }
 
   // The band's vectors as runs: in a row of x and of d both advance by a constant.
@@ -184,14 +193,15 @@ class GradientRun::Task {
                          : static_cast<ptrdiff_t>(run_.phase_.col->step * run_.phase_.col_axis->out_stride) *
                                run_.lanes_;
     for (int m = 0; m < rows_; ++m) {
-      Entries& e = lists_[static_cast<size_t>(q) * rows_ + m];
-      if (e.off.empty()) continue;
+      const size_t first = lists_.start[static_cast<size_t>(q) * rows_ + m],
+                   end = lists_.start[static_cast<size_t>(q) * rows_ + m + 1];
+      if (first == end) continue;
       const float* d = run_.call_.d + (static_cast<size_t>(group_) * map.out_channels + row0_ + m) *
                                           map.out_channel_stride * run_.tiling_.unit;
       a.d = positions ? gather_out(d) : d;
-      a.off = e.off.data();
-      a.entries = static_cast<uint32_t>(e.off.size());
-      a.sum = e.sum.data();
+      a.off = lists_.off.data() + first;
+      a.entries = static_cast<uint32_t>(end - first);
+      a.sum = lists_.sum.data() + first;
       run_.env_.kernels.grad(&a);
     }
   }
@@ -212,7 +222,7 @@ class GradientRun::Task {
   const size_t part_;
   const Window window_;
   int group_, row0_, col0_, rows_, cols_;
-  std::vector<Entries> lists_;
+  Entries lists_;
   std::vector<GradRun> runs_;
   std::vector<size_t> outs_;  // per run, its first output's offset in elements
   std::unique_ptr<Scratch> scratch_;
@@ -221,7 +231,7 @@ class GradientRun::Task {
 
 void GradientRun::run() {
   const size_t units = unit_count();
-  std::vector<std::vector<Entries>> found(units * parts_);
+  std::vector<Entries> found(units * parts_);
   env_.threads.run(units * parts_, [&](size_t t) { found[t] = Task(*this, t / parts_, t % parts_).run(); });
   std::vector<double> totals(units, 0.0);
   env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });

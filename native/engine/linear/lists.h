@@ -20,9 +20,10 @@ struct WeightSource {
   const float* in_factor;  // per input channel of the tensor (all groups), or null: multiplies its weights
 };
 
-// Entries a chunk of input channels should give an output channel: long enough to make adding to y cheap, short enough for the two-level
-// sums to stay accurate.
-constexpr double kChunkEntries = 144;
+// A chunk of input channels should be small enough for what a tile of points reads of it to stay in L1 while all output channels go
+// over it, but give an output channel enough entries to make adding to y cheap, and few enough for sums to stay accurate.
+constexpr double kTileFloats = 5 * 1024;
+constexpr double kLeastEntries = 10, kMostEntries = 144;
 
 class ListBuilder {
  public:
@@ -67,6 +68,6 @@ class ListBuilder {
 };
 
 // How many input channels go into a chunk.
-int chunk_channels(const LinearMap& map, size_t taps, double density);
+int chunk_channels(const LinearMap& map, const Phase& phase, double density, int lanes, int points);
 
 }  // namespace px
