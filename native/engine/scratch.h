@@ -35,11 +35,13 @@ class ScratchPool {
   std::vector<std::unique_ptr<Scratch>> free_;
 };
 
-// At least n floats, whatever they hold.
+// At least n numbers, whatever they hold, from the beginning of a cache line on.
 template <typename T>
 T* room(std::vector<T>& v, size_t n) {
-  if (v.size() < n) v.resize(n);
-  return v.data();
+  constexpr size_t kLine = 64;
+  if (v.size() < n + kLine / sizeof(T)) v.resize(n + kLine / sizeof(T));
+  const auto at = reinterpret_cast<uintptr_t>(v.data());
+  return v.data() + (kLine - at % kLine) % kLine / sizeof(T);
 }
 
 }  // namespace px

@@ -37,12 +37,13 @@ class GradientRun {
  private:
   class Task;
 
-  // Surviving weights of a unit by [chunk of input channels][output channel]: window offsets, places in the parameter, and their sums.
+  // Surviving weights of a unit by [chunk of input channels][output channel], in a task's borrowed memory.
   struct Entries {
-    std::vector<size_t> start;  // of each list, and the end
-    std::vector<int32_t> off;
-    std::vector<size_t> place;
-    std::vector<float> sum;
+    std::unique_ptr<Scratch> scratch;
+    std::vector<size_t> start;   // of each list, and the end
+    int32_t* off = nullptr;      // in the window
+    ptrdiff_t* place = nullptr;  // in the parameter
+    float* sum = nullptr;
   };
 
   size_t unit_count() const { return static_cast<size_t>(map_.groups) * row_units_ * col_units_; }
@@ -108,8 +109,8 @@ class GradientRun {
 
 class GradientRun::Task {
  public:
-  Task(const GradientRun& run, size_t unit, size_t part)
-      : run_(run), part_(part), window_(run.window()), scratch_(run.env_.scratch.take()) {
+  Task(const GradientRun& run, size_t unit, size_t part) : run_(run), part_(part), window_(run.window()) {
+    lists_.scratch = run.env_.scratch.take();
     const LinearMap& map = run.map_;
     group_ = static_cast<int>(unit / (static_cast<size_t>(run.row_units_) * run.col_units_));
     row0_ = static_cast<int>(unit / run.col_units_ % run.row_units_) * run.rows_;
@@ -118,18 +119,18 @@ class GradientRun::Task {
     cols_ = std::min(run.cols_, map.in_channels - col0_);
   }
 
-  ~Task() { run_.env_.scratch.give(std::move(scratch_)); }
-
   Entries run() {
     const int chunks = (cols_ + run_.chunk_ - 1) / run_.chunk_;
     const size_t most = static_cast<size_t>(rows_) * cols_ * window_.taps().size();
-    lists_.off.resize(most + 1);
-    lists_.place.resize(most + 1);
+    Scratch& scratch = *lists_.scratch;
+    lists_.off = room(scratch.offsets, most + 1);
+    lists_.place = room(scratch.to, most + 1);
     lists_.start.push_back(0);
     for (int q = 0; q < chunks; ++q)
       for (int m = 0; m < rows_; ++m) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
-    lists_.sum.assign(lists_.start.back(), 0.0f);
-    input_ = room(scratch_->input, run_.chunk_ * window_.channel());
+    lists_.sum = room(scratch.weights, lists_.start.back());
+    std::fill_n(lists_.sum, lists_.start.back(), 0.0f);
+    input_ = room(scratch.input, run_.chunk_ * window_.channel());
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
       const Band band(run_.tiling_, run_.phase_, run_.call_.grid, b);
@@ -147,14 +148,12 @@ class GradientRun::Task {
     const size_t base = group_ * map.w_group + (row0_ + m) * map.w_out + col0_ * map.w_in;
     const size_t taps = window_.taps().size();
     size_t n = lists_.start.back();
-    int32_t* const off = lists_.off.data();
-    size_t* const places = lists_.place.data();
     for (int c = from; c < to; ++c) {
       const int32_t at = static_cast<int32_t>((c - from) * window_.channel());
       for (size_t t = 0; t < taps; ++t) {
         const size_t place = base + c * map.w_in + window_.weights()[t];
-        off[n] = at + window_.taps()[t];
-        places[n] = place;
+        lists_.off[n] = at + window_.taps()[t];
+        lists_.place[n] = static_cast<ptrdiff_t>(place);
         n += Weights::bit(run_.call_.weight.mask, place);
       }
     }
@@ -199,9 +198,9 @@ class GradientRun::Task {
       const float* d = run_.call_.d + (static_cast<size_t>(group_) * map.out_channels + row0_ + m) *
                                           map.out_channel_stride * run_.tiling_.unit;
       a.d = positions ? gather_out(d) : d;
-      a.off = lists_.off.data() + first;
+      a.off = lists_.off + first;
       a.entries = static_cast<uint32_t>(end - first);
-      a.sum = lists_.sum.data() + first;
+      a.sum = lists_.sum + first;
       run_.env_.kernels.grad(&a);
     }
   }
@@ -211,7 +210,7 @@ class GradientRun::Task {
     const Tiling& t = run_.tiling_;
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
     const int count = run_.phase_.col->count, padded = t.vectors * run_.lanes_;
-    float* const upstream = room(scratch_->output, runs_.size() * padded);
+    float* const upstream = room(lists_.scratch->output, runs_.size() * padded);
     float* out = upstream;
     for (size_t r = 0; r < runs_.size(); ++r)
       for (int c = 0; c < padded; ++c) *out++ = c < count ? d[outs_[r] + c * step] : 0.0f;
@@ -225,16 +224,25 @@ class GradientRun::Task {
   Entries lists_;
   std::vector<GradRun> runs_;
   std::vector<size_t> outs_;  // per run, its first output's offset in elements
-  std::unique_ptr<Scratch> scratch_;
   float* input_ = nullptr;
 };
 
 void GradientRun::run() {
   const size_t units = unit_count();
-  std::vector<Entries> found(units * parts_);
-  env_.threads.run(units * parts_, [&](size_t t) { found[t] = Task(*this, t / parts_, t % parts_).run(); });
   std::vector<double> totals(units, 0.0);
-  env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });
+  const auto done = [&](Entries& e) { env_.scratch.give(std::move(e.scratch)); };
+  if (parts_ == 1) {
+    env_.threads.run(units, [&](size_t u) {
+      Entries found = Task(*this, u, 0).run();
+      totals[u] = store(u, &found);
+      done(found);
+    });
+  } else {
+    std::vector<Entries> found(units * parts_);
+    env_.threads.run(units * parts_, [&](size_t t) { found[t] = Task(*this, t / parts_, t % parts_).run(); });
+    env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });
+    for (Entries& e : found) done(e);
+  }
   if (call_.total)
     for (double t : totals) *call_.total += t;
 }
