@@ -55,12 +55,9 @@ static inline void conv_clear(vec acc0[P], vec acc1[P]) {
 }
 
 template <int P>
-static inline void conv_join(vec sum0[P], vec sum1[P], const vec acc0[P], const vec acc1[P]) {
+static inline void conv_join(vec to[P], const vec a[P], const vec b[P]) {
 #pragma GCC unroll 12
-  for (int p = 0; p < P; ++p) {
-    sum0[p] = sum0[p] + acc0[p];
-    sum1[p] = sum1[p] + acc1[p];
-  }
+  for (int p = 0; p < P; ++p) to[p] = a[p] + b[p];
 }
 
 // Stores one channel's sums, and its largest value.
@@ -98,13 +95,15 @@ static void conv_points(const ConvArgs* a) {
         vec acc0[P], acc1[P];
         conv_clear<P>(acc0, acc1);
         conv_both<P, kConvRun>(acc0, acc1, xs, off, w);
-        conv_join<P>(sum0, sum1, acc0, acc1);
+        conv_join<P>(sum0, sum0, acc0);
+        conv_join<P>(sum1, sum1, acc1);
       }
       for (uint32_t n = list.single; n > 0; n -= kConvRun, off += 2 * kConvRun, w += 2 * kConvRun) {
         vec acc0[P], acc1[P];
         conv_clear<P>(acc0, acc1);
         conv_single<P, kConvRun>(acc0, acc1, xs, off, w);
-        conv_join<P>(sum0, sum1, acc0, acc1);
+        conv_join<P>(sum0, sum0, acc0);
+        conv_join<P>(sum1, sum1, acc1);
       }
     } else {
       for (uint32_t n = list.both; n > 0; n -= kConvStep, off += kConvStep, w += 2 * kConvStep)
@@ -112,6 +111,7 @@ static void conv_points(const ConvArgs* a) {
       for (uint32_t n = list.single; n > 0; n -= kConvStep, off += 2 * kConvStep, w += 2 * kConvStep)
         conv_single<P, kConvStep>(sum0, sum1, xs, off, w);
     }
+    if (list.joined) conv_join<P>(sum0, sum0, sum1);
     conv_store<P>(a, c, sum0, top);
     if (c + 1 < a->channels) conv_store<P>(a, c + 1, sum1, top);
   }

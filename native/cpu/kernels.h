@@ -20,6 +20,7 @@ struct ConvList {
   const float* w;         // two floats an entry of both; then one per offset
   uint32_t both, single;  // counts, the latter per channel
   uint32_t boxed;         // bit 0: the first channel begins with `start` instead of 0; bit 1: the second
+  bool joined;            // there is one channel, and what the list gives the second is half of it
 };
 
 struct ConvArgs {

@@ -8,6 +8,24 @@ static constexpr int kPartFloats = PX_VEC_BYTES / 4;
 #if defined(__GNUC__) || defined(__clang__)
 typedef float part __attribute__((vector_size(PX_VEC_BYTES), aligned(4), may_alias));
 static inline part part_max(part a, part b) { return a > b ? a : b; }
+// e^x for x in [-87, 88] (beyond, as at the end), to two units in the last place: 2^n by the exponent's bits, and the rest, at most
+// ln(2)/2, by its series.
+static inline part part_exp(part x) {
+  typedef int32_t part_int __attribute__((vector_size(PX_VEC_BYTES), aligned(4), may_alias));
+  const part lo = x * 0 + -87.0f, hi = x * 0 + 88.0f;
+  const part c = x < lo ? lo : x > hi ? hi : x;
+  const part shifted = c * 1.44269504f + 12582912.0f;  // rounds to the nearest whole number
+  const part n = shifted - 12582912.0f;
+  const part r = c - n * 0.693359375f - n * -2.12194440e-4f;
+  part p = r * 1.98412698e-4f + 1.38888889e-3f;
+  p = p * r + 8.33333333e-3f;
+  p = p * r + 4.16666667e-2f;
+  p = p * r + 1.66666667e-1f;
+  p = p * r + 0.5f;
+  p = p * r * r + r + 1.0f;
+  const part_int power = (__builtin_convertvector(n, part_int) + 127) << 23;
+  return p * (part)power;
+}
 // a > b ? yes : no
 static inline part part_where_above(part a, part b, part yes, part no) { return a > b ? yes : no; }
 #else
@@ -20,6 +38,18 @@ static inline part operator+(part a, part b) {
 }
 static inline part operator*(part a, part b) {
   for (int i = 0; i < kPartFloats; ++i) a.f[i] *= b.f[i];
+  return a;
+}
+static inline part operator-(part a, part b) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] -= b.f[i];
+  return a;
+}
+static inline part operator/(part a, part b) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] /= b.f[i];
+  return a;
+}
+static inline part part_exp(part a) {
+  for (int i = 0; i < kPartFloats; ++i) a.f[i] = expf(a.f[i]);
   return a;
 }
 static inline part part_max(part a, part b) {
@@ -81,6 +111,16 @@ static inline vec operator*(const vec& a, const vec& b) {
   PX_EACH_PART r.parts[i] = a.parts[i] * b.parts[i];
   return r;
 }
+static inline vec operator-(const vec& a, const vec& b) {
+  vec r;
+  PX_EACH_PART r.parts[i] = a.parts[i] - b.parts[i];
+  return r;
+}
+static inline vec operator/(const vec& a, const vec& b) {
+  vec r;
+  PX_EACH_PART r.parts[i] = a.parts[i] / b.parts[i];
+  return r;
+}
 static inline vec vec_max(const vec& a, const vec& b) {
   vec r;
   PX_EACH_PART r.parts[i] = part_max(a.parts[i], b.parts[i]);
@@ -89,6 +129,11 @@ static inline vec vec_max(const vec& a, const vec& b) {
 static inline vec vec_where_above(const vec& a, const vec& b, const vec& yes, const vec& no) {
   vec r;
   PX_EACH_PART r.parts[i] = part_where_above(a.parts[i], b.parts[i], yes.parts[i], no.parts[i]);
+  return r;
+}
+static inline vec vec_exp(const vec& a) {
+  vec r;
+  PX_EACH_PART r.parts[i] = part_exp(a.parts[i]);
   return r;
 }
 #undef PX_EACH_PART

@@ -61,6 +61,12 @@ ConvList ListBuilder::collect(int group, int pair, int from, int to, bool flip0,
   }
   ConvList list{};
   list.boxed = (flip0 ? 1u : 0u) | (flip1 ? 2u : 0u);
+  if (!two) {
+    list.joined = true;
+    for (size_t i = 0; i < first; ++i) (i % 2 == 0 ? first_ : second_)[i / 2] = first_[i];
+    second = first / 2;
+    first -= second;
+  }
   write(both, first, second, list, off, w);
   return list;
 }
@@ -99,11 +105,11 @@ ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off, float*
   ConvList list{};
   list.off = off;
   list.w = w;
-  list.single = static_cast<uint32_t>((taps.size() + kConvStep - 1) / kConvStep * kConvStep);
-  for (size_t i = 0; i < list.single; ++i) {
-    off[2 * i] = off[2 * i + 1] = taps[std::min(i, taps.size() - 1)];
-    w[2 * i] = i < taps.size() ? 1.0f : 0.0f;
-    w[2 * i + 1] = 0.0f;
+  list.joined = true;
+  list.single = static_cast<uint32_t>((taps.size() + 2 * kConvStep - 1) / (2 * kConvStep) * kConvStep);
+  for (size_t i = 0; i < 2 * list.single; ++i) {
+    off[i] = taps[std::min(i, taps.size() - 1)];
+    w[i] = i < taps.size() ? 1.0f : 0.0f;
   }
   return list;
 }
