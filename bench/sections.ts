@@ -1,9 +1,13 @@
+import { measurePeak } from '../src/backend/native/time-step.js';
 import { defaultBatch } from '../src/bench/inputs.js';
+import { type KernelTiming, timeKernel } from '../src/bench/kernels.js';
+import { instructionSets } from '../src/bench/machine.js';
 import { openModel, randomBatches } from '../src/bench/model.js';
 import { type RoundTiming, timeRounds } from '../src/bench/rounds.js';
 import { type RunTiming, timeRun } from '../src/bench/run.js';
 import { type SelectionTiming, tensorSizes, timeSelection } from '../src/bench/selection.js';
-import { roundTable, runTable, selectionTable } from '../src/cli/bench-tables.js';
+import { kernelMakers } from '../src/bench/shapes.js';
+import { kernelTable, rounded, roundTable, runTable, selectionTable } from '../src/cli/bench-tables.js';
 import type { Terminal } from '../src/cli/terminal.js';
 import { count, plural } from '../src/cli/text.js';
 import type { LoadedModel } from '../src/plan/load.js';
@@ -13,6 +17,8 @@ import type { Options } from './options.js';
 import { type Comparison, compare, PEER_MODELS } from './peer.js';
 import { verifyRounds } from './verify.js';
 
+const KERNEL_PARTS = ['f', 'data-gradient', 'weight-gradient'] as const;
+const KERNEL_SAMPLES = 16;
 const METHODS = ['px', 'px-joint'] as const;
 const SEED = 1;
 /** Of a whole run: what the method's authors prune to. */
@@ -20,6 +26,10 @@ const [RUN_ROUNDS, RUN_DENSITY] = [100, 0.018];
 const [QUICK_BATCH, QUICK_ROUNDS] = [4, 5];
 
 export interface Results {
+  /** By instruction set: FLOP/s at best, and kernels, on one thread. */
+  kernels?: Record<string, { peak: number; timings: KernelTiming[] }>;
+  /** FLOP/s at best, by number of threads. */
+  peaks?: Record<number, number>;
   rounds?: Record<string, RoundTiming[]>;
   runs?: Record<string, RunTiming[]>;
   selection?: SelectionTiming[];
@@ -30,14 +40,17 @@ export interface Results {
 export async function measureSections(options: Options, terminal: Terminal): Promise<Results> {
   const results: Results = {};
   const has = (section: Options['only'][number]) => options.only.includes(section);
+  if (has('kernels')) results.kernels = await kernels(options, terminal);
   if (has('rounds') || has('runs')) {
     await verifyRounds(terminal);
+    const peaks = await peaksOf(options.threads);
+    results.peaks = Object.fromEntries(peaks);
     for (const name of options.models) {
       const model = await openModel(name);
       const samples = options.quick ? QUICK_BATCH : defaultBatch(model.plan);
       const subject: Subject = { name, model, batches: randomBatches(model.plan, samples, undefined, SEED) };
       if (has('rounds')) {
-        (results.rounds ??= {})[name] = await rounds(subject, options, terminal);
+        (results.rounds ??= {})[name] = await rounds(subject, peaks, options, terminal);
         (results.comparisons ??= []).push(...(await comparisons(subject, options, terminal)));
       }
       if (has('runs')) (results.runs ??= {})[name] = await runs(subject, options, terminal);
@@ -53,7 +66,38 @@ interface Subject {
   readonly batches: readonly MicroBatch[];
 }
 
-async function rounds({ name, model, batches }: Subject, options: Options, terminal: Terminal) {
+async function kernels(options: Options, terminal: Terminal): Promise<NonNullable<Results['kernels']>> {
+  const { densities, quick, repeats } = options;
+  const results: NonNullable<Results['kernels']> = {};
+  for (const isa of options.isa ?? instructionSets()) {
+    const setting = { threads: 1, isa };
+    const peak = await measurePeak(setting);
+    const timings: KernelTiming[] = [];
+    for (const { name, make } of kernelMakers(quick)) {
+      terminal.note(`${isa}: ${name}`);
+      const kernel = make(quick ? QUICK_BATCH : KERNEL_SAMPLES, SEED);
+      const measured = { parts: KERNEL_PARTS, densities, repeats, seed: SEED, signal: terminal.signal };
+      timings.push(...(await timeKernel(kernel, { ...setting, ...measured })));
+    }
+    results[isa] = { peak, timings };
+    const title = `linear steps on ${quick ? QUICK_BATCH : KERNEL_SAMPLES} samples, ${isa}, 1 thread`;
+    print(`${title}; peak ${rounded(peak / 1e9)} GFLOP/s`, kernelTable(timings, densities, peak));
+  }
+  return results;
+}
+
+async function peaksOf(threads: readonly number[]): Promise<Map<number, number>> {
+  const peaks = new Map<number, number>();
+  for (const count of threads) peaks.set(count, await measurePeak({ threads: count }));
+  return peaks;
+}
+
+async function rounds(
+  { name, model, batches }: Subject,
+  peaks: ReadonlyMap<number, number>,
+  options: Options,
+  terminal: Terminal,
+) {
   const timings: RoundTiming[] = [];
   for (const method of METHODS) {
     for (const threads of options.threads) {
@@ -63,7 +107,7 @@ async function rounds({ name, model, batches }: Subject, options: Options, termi
       timings.push(...(await timeRounds(model, batches, { ...setting, densities, repeats })));
     }
   }
-  print(`${name}, one round of ${samplesOf(batches)}`, roundTable(timings));
+  print(`${name}, one round of ${samplesOf(batches)}`, roundTable(timings, peaks));
   return timings;
 }
 

@@ -1,8 +1,9 @@
 /** Measurements as tables; every column says its unit. */
+import type { KernelTiming } from '../bench/kernels.js';
 import type { Machine } from '../bench/machine.js';
 import type { RoundTiming } from '../bench/rounds.js';
 import type { RunTiming } from '../bench/run.js';
-import { medianCpuSeconds, medianSeconds, type Sample } from '../bench/sampling.js';
+import { median, medianCpuSeconds, medianSeconds, type Sample } from '../bench/sampling.js';
 import type { SelectionTiming } from '../bench/selection.js';
 import { table } from './tables.js';
 import { bytes, count, percent, plural } from './text.js';
@@ -34,6 +35,34 @@ export function roundTable(rounds: readonly RoundTiming[], peaks?: ReadonlyMap<n
   });
   const head = ['method', 'threads', 'density', 'round ms', 'fastest ms', 'CPU ms', 'samples/s', 'GFLOP/s'];
   return table([...head, ...(peaks ? ['of peak'] : []), 'memory'], rows, 1);
+}
+
+/** One line per step and part, two columns per density. `peak`: FLOP/s that the machine reaches at best with this setting. */
+export function kernelTable(
+  timings: readonly KernelTiming[],
+  densities: readonly number[],
+  peak: number,
+): string {
+  const rows = new Map<string, KernelTiming[]>();
+  for (const timing of timings) {
+    const key = `${timing.name}\n${timing.part}`;
+    rows.set(key, [...(rows.get(key) ?? []), timing]);
+  }
+  const cells = (timing: KernelTiming) => {
+    const seconds = median(timing.seconds);
+    const rate = (timing.denseFlop * timing.density) / seconds;
+    return [milliseconds(seconds), rounded(rate / 1e9), percent(rate / peak)];
+  };
+  return table(
+    ['step', 'part', 'GFLOP', ...densities.flatMap((density) => [`at ${density}: ms`, 'GFLOP/s', 'of peak'])],
+    [...rows.values()].map((row) => [
+      row[0]!.name,
+      row[0]!.part,
+      rounded(row[0]!.denseFlop / 1e9),
+      ...row.flatMap(cells),
+    ]),
+    2,
+  );
 }
 
 export function runTable(runs: readonly RunTiming[]): string {
