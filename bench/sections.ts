@@ -1,13 +1,12 @@
 import { measurePeak } from '../src/backend/native/time-step.js';
 import { defaultBatch } from '../src/bench/inputs.js';
-import { type KernelTiming, timeKernel } from '../src/bench/kernels.js';
 import { instructionSets } from '../src/bench/machine.js';
 import { openModel, randomBatches } from '../src/bench/model.js';
 import { type RoundTiming, timeRounds } from '../src/bench/rounds.js';
 import { type RunTiming, timeRun } from '../src/bench/run.js';
 import { type SelectionTiming, tensorSizes, timeSelection } from '../src/bench/selection.js';
-import { kernelMakers } from '../src/bench/shapes.js';
-import { kernelTable, rounded, roundTable, runTable, selectionTable } from '../src/cli/bench-tables.js';
+import { measureKernels } from '../src/cli/bench-kernels.js';
+import { roundTable, runTable, selectionTable } from '../src/cli/bench-tables.js';
 import type { Terminal } from '../src/cli/terminal.js';
 import { count, plural } from '../src/cli/text.js';
 import type { LoadedModel } from '../src/plan/load.js';
@@ -17,8 +16,6 @@ import type { Options } from './options.js';
 import { type Comparison, compare, PEER_MODELS } from './peer.js';
 import { verifyRounds } from './verify.js';
 
-const KERNEL_PARTS = ['f', 'data-gradient', 'weight-gradient'] as const;
-const KERNEL_SAMPLES = 16;
 const METHODS = ['px', 'px-joint'] as const;
 const SEED = 1;
 /** Of a whole run: what the method's authors prune to. */
@@ -26,8 +23,8 @@ const [RUN_ROUNDS, RUN_DENSITY] = [100, 0.018];
 const [QUICK_BATCH, QUICK_ROUNDS] = [4, 5];
 
 export interface Results {
-  /** By instruction set: FLOP/s at best, and kernels, on one thread. */
-  kernels?: Record<string, { peak: number; timings: KernelTiming[] }>;
+  /** What `px bench --kernels --json` prints. */
+  kernels?: object;
   /** FLOP/s at best, by number of threads. */
   peaks?: Record<number, number>;
   rounds?: Record<string, RoundTiming[]>;
@@ -66,24 +63,15 @@ interface Subject {
   readonly batches: readonly MicroBatch[];
 }
 
-async function kernels(options: Options, terminal: Terminal): Promise<NonNullable<Results['kernels']>> {
-  const { densities, quick, repeats } = options;
-  const results: NonNullable<Results['kernels']> = {};
-  for (const isa of options.isa ?? instructionSets()) {
-    const setting = { threads: 1, isa };
-    const peak = await measurePeak(setting);
-    const timings: KernelTiming[] = [];
-    for (const { name, make } of kernelMakers(quick)) {
-      terminal.note(`${isa}: ${name}`);
-      const kernel = make(quick ? QUICK_BATCH : KERNEL_SAMPLES, SEED);
-      const measured = { parts: KERNEL_PARTS, densities, repeats, seed: SEED, signal: terminal.signal };
-      timings.push(...(await timeKernel(kernel, { ...setting, ...measured })));
-    }
-    results[isa] = { peak, timings };
-    const title = `linear steps on ${quick ? QUICK_BATCH : KERNEL_SAMPLES} samples, ${isa}, 1 thread`;
-    print(`${title}; peak ${rounded(peak / 1e9)} GFLOP/s`, kernelTable(timings, densities, peak));
-  }
-  return results;
+async function kernels(options: Options, terminal: Terminal): Promise<object> {
+  const { densities: density, isa: isas = instructionSets(), repeats: rounds, quick } = options;
+  const { text, data } = await measureKernels(
+    { isas, threads: [1], density, rounds, seed: SEED },
+    terminal,
+    quick,
+  );
+  console.log(`\n${text.join('\n\n')}`);
+  return data;
 }
 
 async function peaksOf(threads: readonly number[]): Promise<Map<number, number>> {

@@ -12,6 +12,7 @@ import type { LinearStep } from '../plan/plan.js';
 import { countKept, fullMask } from '../prune/masks.js';
 import { randomFloats, randomMask } from './inputs.js';
 import { PlainStep } from './plain-linear.js';
+import type { BenchModel } from './rounds.js';
 
 /** A linear step to be measured by itself. */
 export interface KernelCase {
@@ -33,8 +34,9 @@ export interface KernelOptions extends StepSetting {
 export interface KernelTiming extends StepSetting {
   readonly name: string;
   readonly part: StepPart;
-  /** Share of the weights kept. */
+  /** Share of the weights that was asked for, and the share that chance has kept. */
   readonly density: number;
+  readonly kept: number;
   readonly samples: number;
   /** Floating-point operations with every weight there, two per multiply-accumulate; padding counts as input. */
   readonly denseFlop: number;
@@ -68,7 +70,8 @@ export async function timeKernel(kernel: KernelCase, options: KernelOptions): Pr
         ...setting,
         name,
         part,
-        density: countKept(mask) / weights.length,
+        density: share,
+        kept: countKept(mask) / weights.length,
         samples,
         denseFlop: 2 * linearMacs(step) * samples,
         seconds,
@@ -76,6 +79,44 @@ export async function timeKernel(kernel: KernelCase, options: KernelOptions): Pr
     }
   }
   return timings;
+}
+
+/** All steps together, by part and density; each repeat is the sum of the steps' own. */
+export function sumOf(timings: readonly KernelTiming[], name: string): KernelTiming[] {
+  const sums = new Map<string, KernelTiming>();
+  for (const timing of timings) {
+    const key = `${timing.part} ${timing.density}`;
+    const before = sums.get(key);
+    if (before === undefined) {
+      sums.set(key, { ...timing, name });
+      continue;
+    }
+    const denseFlop = before.denseFlop + timing.denseFlop;
+    const kept = (before.kept * before.denseFlop + timing.kept * timing.denseFlop) / denseFlop;
+    const seconds = before.seconds.map((value, i) => value + timing.seconds[i]!);
+    sums.set(key, { ...before, denseFlop, kept, seconds });
+  }
+  return [...sums.values()];
+}
+
+/** The linear steps of a model. Those that only gate exist in f alone. */
+export function layersOf(
+  { plan, weights }: BenchModel,
+  samples: number,
+): (KernelCase & { signal: boolean })[] {
+  return plan.steps.flatMap((step) => {
+    if (step.kind !== 'linear') return [];
+    const { name, shape } = plan.params[step.weight.param]!;
+    return [
+      {
+        name: `${name} ${shape.join('×')}`,
+        step,
+        weights: weights[step.weight.param]!,
+        samples,
+        signal: plan.values[step.output]!.signal,
+      },
+    ];
+  });
 }
 
 /** Float32 rounds each of a sum's steps; summed in short runs, errors grow with the root of the length at most. */

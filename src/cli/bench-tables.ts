@@ -50,7 +50,7 @@ export function kernelTable(
   }
   const cells = (timing: KernelTiming) => {
     const seconds = median(timing.seconds);
-    const rate = (timing.denseFlop * timing.density) / seconds;
+    const rate = (timing.denseFlop * timing.kept) / seconds;
     return [milliseconds(seconds), rounded(rate / 1e9), percent(rate / peak)];
   };
   return table(
