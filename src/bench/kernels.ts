@@ -65,7 +65,7 @@ export async function timeKernel(kernel: KernelCase, options: KernelOptions): Pr
     for (const part of parts) {
       const problem = { step, part, weights, mask, samples, x: part === 'f' ? signed : positive, d };
       const { seconds, result } = await timeStep(problem, setting, repeats, signal);
-      verify(name, problem, result, uniform);
+      verifyStep(name, problem, result, uniform);
       timings.push({
         ...setting,
         name,
@@ -119,8 +119,13 @@ export function layersOf(
   });
 }
 
-/** Float32 rounds each of a sum's steps; summed in short runs, errors grow with the root of the length at most. */
-function verify(name: string, problem: StepProblem, result: Float32Array, uniform: Uniform): void {
+/**
+ * Compares a result with its definition, at places drawn by chance. Float32 rounds each of a sum's steps; summed in short runs, errors
+ * grow with the root of the length at most.
+ *
+ * @throws PxError ERR_NUMERIC
+ */
+export function verifyStep(name: string, problem: StepProblem, result: Float32Array, uniform: Uniform): void {
   const plain = new PlainStep(problem);
   const wrong = (index: number, wanted: string) =>
     new PxError(

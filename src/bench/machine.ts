@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { loadAddon } from '../backend/native/addon.js';
 import { VERSION } from '../version.js';
 
@@ -11,6 +11,8 @@ export interface Machine {
   /** Processors this process may use. */
   readonly cores: number;
   readonly memoryBytes: number;
+  /** Processes that wanted a processor, on average over the last minute: what others do falls on what is measured. 0 on Windows. */
+  readonly load: number;
   /** Operating system and architecture, as Node names them: "linux x64". */
   readonly platform: string;
   readonly node: string;
@@ -26,6 +28,7 @@ export function describeMachine(): Machine {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     memoryBytes: totalmem(),
+    load: loadavg()[0]!,
     platform: `${process.platform} ${process.arch}`,
     node: process.version,
     isa: process.env.PX_ISA ?? loadAddon().isa,

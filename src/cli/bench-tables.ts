@@ -9,8 +9,8 @@ import { table } from './tables.js';
 import { bytes, count, percent, plural } from './text.js';
 
 export function machineLine(machine: Machine): string {
-  const { cpu, cores, memoryBytes, platform, node, isa, version } = machine;
-  return `${cpu}, ${plural(cores, 'processor')}, ${bytes(memoryBytes)}, ${platform}, Node ${node}; px ${version}, kernels ${isa}`;
+  const { cpu, cores, memoryBytes, load, platform, node, isa, version } = machine;
+  return `${cpu}, ${plural(cores, 'processor')} (load ${load.toFixed(1)}), ${bytes(memoryBytes)}, ${platform}, Node ${node}; px ${version}, kernels ${isa}`;
 }
 
 /** `peaks`: FLOP/s that the machine reaches at best, by number of threads. */
