@@ -18,12 +18,16 @@ export async function openModel(
   name: string,
   { inputSize: size, ...options }: LoadOptions = {},
 ): Promise<LoadedModel> {
-  if (!(MODEL_NAMES as readonly string[]).includes(name))
-    return loadModel(name, { ...options, ...(size && { inputSize: size }) });
+  if (!isNetwork(name)) return loadModel(name, { ...options, ...(size && { inputSize: size }) });
   const [height, width = height] = size ?? [];
   if (height !== width)
     throw new PxError('ERR_OPTION', `${name} takes square images: give one size, not ${height}x${width}`);
   return loadModel(newModel(name, height === undefined ? {} : { size: height }), options);
+}
+
+/** Whether this names a network of `px new` and not a file. */
+export function isNetwork(name: string): boolean {
+  return (MODEL_NAMES as readonly string[]).includes(name);
 }
 
 /** Random samples in [−1, 1), cut into micro-batches. @throws PxError ERR_OPTION */

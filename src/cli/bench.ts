@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Method, NormStatistics } from '../backend/backend.js';
 import { describeMachine } from '../bench/machine.js';
-import { openModel } from '../bench/model.js';
+import { isNetwork, openModel } from '../bench/model.js';
 import { parseBenchOptions } from '../bench/options.js';
 import { PxError } from '../errors.js';
 import { optionName } from '../option-name.js';
@@ -81,7 +81,8 @@ async function run(name: string | undefined, flags: BenchFlags, terminal: Termin
     terminal.result([machineLine(machine), ...text].join('\n\n'), { machine, ...data });
   if (flags.kernels) return finish(await measureKernels(options, terminal));
   const file = name ?? 'resnet20';
-  const size = askedInputSize(flags);
+  // With data, --size is how they are resized; a network of px new is then as large as their crop.
+  const size = isNetwork(file) && flags.data !== undefined ? flags.crop : askedInputSize(flags);
   const model = await openModel(file, {
     ...(size && { inputSize: size }),
     ...(flags.outputs && { outputs: flags.outputs }),
@@ -95,19 +96,19 @@ async function run(name: string | undefined, flags: BenchFlags, terminal: Termin
 
 /** Options that would be ignored are refused. @throws PxError ERR_OPTION */
 function refuseMixtures(name: string | undefined, flags: BenchFlags): void {
-  const { layers, kernels, run, data, microBatch, batch, size, crop } = flags;
+  const { data, run, microBatch, norm, layers, batch, method, outputs, size, crop } = flags;
   const { preset, mean, std, scale, channels, perClass, limit, skipBad } = flags;
+  const ofRounds = { data, run, microBatch, norm };
+  if (flags.kernels) {
+    if (name !== undefined) throw new PxError('ERR_OPTION', '--kernels takes no model; --layers does');
+    refuse('--kernels takes no', { ...ofRounds, layers, batch, method, outputs, size, crop });
+  }
+  if (layers) refuse('--layers takes no', ofRounds);
   const ofData = { preset, mean, std, scale, channels, perClass, limit, skipBad };
-  const refuse = (chosen: string, others: Readonly<Record<string, unknown>>) => {
-    const given = Object.entries(others).find(([, value]) => value !== undefined);
-    if (given) throw new PxError('ERR_OPTION', `${chosen} goes without ${given[0]}`);
-  };
-  if (kernels) refuse('--kernels', { 'a model': name, '--layers': layers, '--batch': batch, '--size': size });
-  if (kernels) refuse('--kernels', { '--method': flags.method, '--outputs': flags.outputs, '--crop': crop });
-  if (layers || kernels)
-    refuse(layers ? '--layers' : '--kernels', { '--run': run, '--data': data, '--micro-batch': microBatch });
-  if (data === undefined)
-    for (const [option, value] of Object.entries(ofData))
-      if (value !== undefined)
-        throw new PxError('ERR_OPTION', `${optionName(option)} is about data: give --data`);
+  if (data === undefined) refuse('without --data there is no use for', ofData);
+}
+
+function refuse(why: string, others: Readonly<Record<string, unknown>>): void {
+  const given = Object.keys(others).filter((option) => others[option] !== undefined);
+  if (given.length > 0) throw new PxError('ERR_OPTION', `${why} ${given.map(optionName).join(', ')}`);
 }

@@ -85,9 +85,9 @@ describe('px bench', () => {
   it.each([
     ['density (--density) must be at most 1, not 2', ['--density', '2']],
     ['threads (--threads) must be at least 1, not 0', ['--threads', '1,0']],
-    ['--kernels goes without a model', ['--kernels']],
-    ['--layers goes without --run', ['--layers', '--run', '3']],
-    ['mean (--mean) is about data: give --data', ['--mean', '0.5']],
+    ['--kernels takes no model; --layers does', ['--kernels']],
+    ['--layers takes no run (--run), norm (--norm)', ['--layers', '--run', '3', '--norm', 'running']],
+    ['without --data there is no use for mean (--mean)', ['--mean', '0.5']],
     ['resnet20 takes square images: give one size, not 8x9', ['--crop', '8x9']],
   ])('refuses: %s', async (message, more) => {
     expect(await px(work, ...SMALL, ...more)).toMatchObject({
