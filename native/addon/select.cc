@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "../select/top_k.h"
+#include "call.h"
 #include "guard.h"
-#include "job.h"
 
 namespace px {
 namespace {
@@ -70,48 +70,6 @@ Task read_task(const Napi::CallbackInfo& info) {
   return task;
 }
 
-// A selection at work: it holds what the work needs, and goes when the promise settles or the environment closes.
-class Call {
- public:
-  static Napi::Value start(Napi::Env env, Task task) {
-    auto call = std::make_unique<Call>();
-    call->threads_ = std::make_shared<Threads>(task.threads);
-    Napi::Object handle = Napi::Object::New(env);
-    // Whoever still holds the function afterwards holds no thread with it.
-    const auto abort = [threads = std::weak_ptr<Threads>(call->threads_)](const Napi::CallbackInfo&) {
-      if (const auto running = threads.lock()) running->abort();
-    };
-    handle.Set("abort", Napi::Function::New(env, abort));
-    auto found = std::make_shared<bool>(false);
-    const auto work = [tensors = std::move(task.tensors), k = task.k, floor = task.floor, found,
-                       threads = call->threads_.get()] {
-      *found = select::top_k(tensors, k, floor, *threads);
-    };
-    const auto result = [found](Napi::Env e) -> Napi::Value { return Napi::Boolean::New(e, *found); };
-    const auto done = [self = call.get(), env] {
-      self->hook_.Remove(env);
-      delete self;
-    };
-    call->job_ = std::make_unique<Job>(env, work, result, std::move(task.keep), done);
-    // From here on the call ends itself.
-    Call* self = call.release();
-    self->hook_ = env.AddCleanupHook(&Call::at_exit, self);
-    handle.Set("done", self->job_->promise());
-    return handle;
-  }
-
- private:
-  static void at_exit(Call* self) {
-    self->threads_->abort();
-    self->job_->join();
-    delete self;
-  }
-
-  std::shared_ptr<Threads> threads_;
-  std::unique_ptr<Job> job_;
-  Napi::Env::CleanupHook<void (*)(Call*), Call> hook_;
-};
-
 }  // namespace
 
 Napi::Value select_top_k(const Napi::CallbackInfo& info) {
@@ -129,7 +87,15 @@ Napi::Value select_top_k(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value select_top_k_async(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Call::start(info.Env(), read_task(info)); });
+  Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    Task task = read_task(info);
+    auto found = std::make_shared<bool>(false);
+    const auto work = [tensors = std::move(task.tensors), k = task.k, floor = task.floor,
+                       found](Threads& threads) { *found = select::top_k(tensors, k, floor, threads); };
+    const auto result = [found](Napi::Env e) -> Napi::Value { return Napi::Boolean::New(e, *found); };
+    return start_call(env, task.threads, work, result, std::move(task.keep));
+  });
 }
 
 }  // namespace px

@@ -19,6 +19,17 @@ export function numbers(text: string): number[] {
   return text.split(',').map(number);
 }
 
+/** "1" or "1,2". */
+export function wholeNumbers(text: string): number[] {
+  return text.split(',').map(wholeNumber);
+}
+
+/** "base,avx2". */
+export function words(text: string): string[] {
+  if (text.split(',').includes('')) throw new InvalidArgumentError(`'${text}' is no list of names.`);
+  return text.split(',');
+}
+
 /** One value a time; repeating the option adds to the list. */
 export function repeated(text: string, before: readonly string[] = []): string[] {
   if (text === '') throw new InvalidArgumentError('the value is empty.');

@@ -24,13 +24,20 @@ export interface DataFlags {
   readonly skipBad?: boolean;
 }
 
+const DATA =
+  'images (file or folder, classes are sub-folders), CIFAR-10/100 .bin, .npy, .safetensors {x[, y]}; repeatable';
+
 export function addDataOptions(command: Command): Command {
+  return addImageOptions(command.requiredOption('--data <path>', DATA, repeated));
+}
+
+/** For a command that can do without data. */
+export function addOptionalData(command: Command, otherwise: string): Command {
+  return addImageOptions(command.option('--data <path>', `${DATA} (default: ${otherwise})`, repeated));
+}
+
+function addImageOptions(command: Command): Command {
   return command
-    .requiredOption(
-      '--data <path>',
-      'images (file or folder, classes are sub-folders), CIFAR-10/100 .bin, .npy, .safetensors {x[, y]}; repeatable',
-      repeated,
-    )
     .option(
       '--preset <name>',
       'imagenet, cifar10 or none (default: imagenet for images, cifar10 for CIFAR files)',

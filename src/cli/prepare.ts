@@ -4,9 +4,10 @@ import type { Method } from '../backend/backend.js';
 import { openDataset } from '../io/data/open-dataset.js';
 import type { Dataset } from '../io/data/types.js';
 import { type LoadedModel, loadModel } from '../plan/load.js';
+import type { Plan } from '../plan/plan.js';
 import { readMasks } from '../prune/mask-file.js';
 import type { MaskMap } from '../prune/options.js';
-import { askedInputSize, datasetOptions } from './data-options.js';
+import { askedInputSize, type DataFlags, datasetOptions } from './data-options.js';
 import type { RunFlags } from './run-options.js';
 import type { Terminal } from './terminal.js';
 import { bytes, count, macs, plural, shapeOf } from './text.js';
@@ -26,15 +27,25 @@ export async function prepare(file: string, flags: RunFlags, terminal: Terminal)
     ...(flags.outputs && { outputs: flags.outputs }),
   });
   for (const warning of model.warnings) terminal.warn(warning);
-  const { plan } = model;
+  const dataset = await openData(file, model.plan, flags, terminal);
+  const masks = flags.masks === undefined ? undefined : await readMasks(flags.masks, model.plan.params);
+  return { model, dataset, masks };
+}
+
+/** Opens the data for a model's input, and says what was chosen. */
+export async function openData(
+  file: string,
+  plan: Plan,
+  flags: DataFlags,
+  terminal: Terminal,
+): Promise<Dataset> {
   const shape = plan.values[plan.input]!.shape;
   const dataset = await openDataset(flags.data, { shape }, datasetOptions(flags, terminal.signal));
   for (const note of dataset.notes) terminal.note(note);
   for (const { id, reason } of dataset.skipped)
     terminal.warn(`left out ${reason.includes(id) ? '' : `${id}: `}${reason}`);
   terminal.note(`${file}: input ${shapeOf(shape)}; ${plural(dataset.length, 'sample')}`);
-  const masks = flags.masks === undefined ? undefined : await readMasks(flags.masks, plan.params);
-  return { model, dataset, masks };
+  return dataset;
 }
 
 /** Memory and work of one scoring round, as text and as data. */

@@ -3,6 +3,7 @@ import { EXIT_CODES, PxError } from '../errors.js';
 import { ioError } from '../io/os-error.js';
 import { VERSION } from '../version.js';
 import { addApply } from './apply.js';
+import { addBench } from './bench.js';
 import { addInspect } from './inspect.js';
 import { addMap } from './map.js';
 import { addNew } from './new.js';
@@ -32,7 +33,8 @@ function makeProgram(): Command {
     .configureHelp({ showGlobalOptions: true, optionDescription: describeOption })
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`);
-  for (const add of [addNew, addInspect, addScore, addPrune, addVerify, addApply, addMap]) add(program);
+  for (const add of [addNew, addInspect, addScore, addPrune, addVerify, addApply, addMap, addBench])
+    add(program);
   pointToHelp(program, 'px --help lists the commands');
   for (const command of program.commands)
     pointToHelp(command, `px ${command.name()} --help lists the options`);

@@ -163,6 +163,41 @@ describe('the addon refuses', () => {
     expect(selectTopK!([], [], [], 0, 0, 1)).toBe(true);
   });
 
+  it('odd arguments of a step that is timed, and times on', async () => {
+    const { timeStep } = loadAddon() as unknown as Record<string, (...args: unknown[]) => { done: unknown }>;
+    const single = new PlanMaker([3, 8, 8], randomStream(3));
+    single.output(single.conv(0, 4, { pad: 1 }));
+    const setting = { part: 'f', samples: 4, threads: 2 };
+    const good = (): unknown[] => [
+      ...[encodePlan(single.plan()), single.weights[0], new Uint8Array(14).fill(255), setting],
+      ...[new Float32Array(768), new Float32Array(1024), new Float32Array(1024), new Float64Array(2)],
+    ];
+    for (let place = 0; place < 8; place++) {
+      for (const odd of ODD) {
+        if (place === 7 && odd instanceof Float64Array) continue; // any number of repeats will do
+        if (place === 4 && odd instanceof Float32Array && odd.length === 768) continue;
+        const args = good().map((arg, i) => (i === place ? odd : arg));
+        expect(await refusal(() => timeStep!(...args).done), `argument ${place}`).toBeInstanceOf(Error);
+      }
+    }
+    for (const wrong of [
+      { part: 'g' },
+      { samples: 0 },
+      { samples: 5 },
+      { part: 'data-gradient' },
+      { part: thrower },
+    ])
+      expect(await refusal(() => timeStep!(...good().with(3, { ...setting, ...wrong })).done)).toBeInstanceOf(
+        Error,
+      );
+    expect(await refusal(() => timeStep!(...good().with(0, bytes)).done)).toMatchObject({
+      code: 'ERR_OPTION',
+    });
+    const args = good();
+    await timeStep!(...args).done;
+    expect(args[7]).not.toContain(0);
+  });
+
   it('arrays that an argument detaches on its way, or that are the same memory', async () => {
     const { selectTopK } = loadAddon() as unknown as Record<string, Select>;
     const scores = [new Float32Array(800), new Float32Array(800)];

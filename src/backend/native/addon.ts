@@ -12,9 +12,28 @@ export interface NativeAddon {
   /** Sets bits in `kept`; false where there is no such selection. `threads` is 1 or more. */
   selectTopK(...args: SelectArguments): boolean;
   /** The same off the event loop; the arrays are borrowed until `done` settles. */
-  selectTopKAsync(...args: SelectArguments): { done: Promise<boolean>; abort(): void };
+  selectTopKAsync(...args: SelectArguments): NativeCall<boolean>;
+  /** Times the last step of a plan; fills `out` with its result and `seconds` with one number per repeat. Arrays are borrowed. */
+  timeStep(
+    plan: Uint8Array,
+    weights: Float32Array,
+    mask: Uint8Array,
+    options: NativeStepOptions,
+    x: Float32Array,
+    d: Float32Array,
+    out: Float32Array,
+    seconds: Float64Array,
+  ): NativeCall<void>;
+  /** FLOP/s that so many threads reach at best. */
+  measurePeak(threads: number, isa?: string): NativeCall<number>;
   /** The best instruction set found on this machine. */
   readonly isa: string;
+}
+
+/** Work off the event loop. */
+export interface NativeCall<T> {
+  readonly done: Promise<T>;
+  abort(): void;
 }
 
 /** Masks are packed, `kept` holds zeros; k and floor are whole numbers. */
@@ -33,6 +52,13 @@ export interface NativeOptions {
   readonly threads: number;
   /** Highest instruction set allowed ("base", "avx2"); all by default. */
   readonly isa?: string;
+}
+
+export interface NativeStepOptions {
+  readonly part: 'f' | 'h' | 'j' | 'data-gradient' | 'weight-gradient';
+  readonly samples: number;
+  readonly threads: number;
+  readonly isa?: string | undefined;
 }
 
 export interface NativeProgram {

@@ -14,10 +14,13 @@ import { loadAddon, type NativeProgram } from './addon.js';
 import { guard, settled } from './translate.js';
 import { encodePlan } from './wire.js';
 
-/** The embedded default: native kernels on the addon's own threads, off the event loop. `PX_ISA` caps the instruction set. */
-export function cpuBackend(): Backend {
+/**
+ * The embedded default: native kernels on the addon's own threads, off the event loop.
+ *
+ * @param isa highest instruction set allowed, "base" or "avx2"; default: what the environment variable `PX_ISA` says, else the best there is
+ */
+export function cpuBackend(isa = process.env.PX_ISA): Backend {
   const addon = loadAddon();
-  const isa = process.env.PX_ISA;
   return {
     name: 'cpu',
     description: `cpu ${isa ?? addon.isa}`,

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { findAddon, type NativeAddon } from './addon.js';
-import { guard, settled } from './translate.js';
+import { abortable, guard } from './translate.js';
 
 export interface TopK {
   readonly scores: readonly Float32Array[];
@@ -35,15 +35,7 @@ export async function nativeTopKAsync(
   const addon = findAddon();
   if (addon === undefined || !isWhole(problem)) return undefined;
   const [kept, args] = prepare(problem);
-  return settled(async () => {
-    const { done, abort } = addon.selectTopKAsync(...args);
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      return (await done) ? kept : undefined;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
-  });
+  return (await abortable(() => addon.selectTopKAsync(...args), signal)) ? kept : undefined;
 }
 
 function isWhole({ k, floor }: TopK): boolean {

@@ -1,4 +1,5 @@
 import { EXIT_CODES, PxError, type PxErrorCode } from '../../errors.js';
+import type { NativeCall } from './addon.js';
 
 /** Calls into the addon; what it throws comes out as a PxError. */
 export function guard<T>(call: () => T): T {
@@ -16,6 +17,19 @@ export async function settled<T>(call: () => Promise<T>): Promise<T> {
   } catch (e) {
     throw translated(e);
   }
+}
+
+/** `settled` for work that a signal stops. @throws PxError ERR_ABORTED soon after it fires */
+export function abortable<T>(start: () => NativeCall<T>, signal: AbortSignal | undefined): Promise<T> {
+  return settled(async () => {
+    const { done, abort } = start();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await done;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  });
 }
 
 function translated(e: unknown): PxError {
