@@ -13,7 +13,7 @@ namespace px {
 struct Scratch {
   std::vector<float> input, output, weights, start;
   std::vector<int32_t> offsets;
-  std::vector<ptrdiff_t> from, to;
+  std::vector<ptrdiff_t> from, to, place;
 };
 
 class ScratchPool {
@@ -33,6 +33,23 @@ class ScratchPool {
  private:
   std::mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> free_;
+};
+
+// A task's hold on its working memory, which goes back to the pool with it.
+class BorrowedScratch {
+ public:
+  BorrowedScratch() = default;
+  explicit BorrowedScratch(ScratchPool& pool) : pool_(&pool), scratch_(pool.take()) {}
+  BorrowedScratch(BorrowedScratch&&) = default;
+  BorrowedScratch& operator=(BorrowedScratch&&) = default;
+  ~BorrowedScratch() {
+    if (scratch_) pool_->give(std::move(scratch_));
+  }
+  Scratch* operator->() const { return scratch_.get(); }
+
+ private:
+  ScratchPool* pool_ = nullptr;
+  std::unique_ptr<Scratch> scratch_;
 };
 
 // At least n numbers, whatever they hold, from the beginning of a cache line on.

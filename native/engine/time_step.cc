@@ -13,7 +13,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
+// Seconds that fn takes.
+template <typename Fn>
+double timed(Fn fn) {
+  const auto start = Clock::now();
+  fn();
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
@@ -71,18 +75,14 @@ class StepTimer {
     pass.scoring = false;
     pass.f.reset(one_reader_each());
     pass.f.put(input_, x_);
-    const auto start = Clock::now();
-    step_->f(env_, pass);
-    const double seconds = seconds_since(start);
+    const double seconds = timed([&] { step_->f(env_, pass); });
     if (last) store(pass.f.take_lazy(output_), output_);
     return seconds;
   }
 
   double up(bool last) {
     Walk walk = walk_of(timing_.part == StepPart::h ? Net::h : Net::j);
-    const auto start = Clock::now();
-    step_->up(env_, walk);
-    const double seconds = seconds_since(start);
+    const double seconds = timed([&] { step_->up(env_, walk); });
     if (last) store(walk.values.take_lazy(output_), output_);
     return seconds;
   }
@@ -95,9 +95,7 @@ class StepTimer {
     walk.up[0].assign(env_.plan.values.size(), Value());
     walk.up[0][output_] = d_;
     GradientStore gradients(env_.plan);
-    const auto start = Clock::now();
-    step_->down(env_, walk, gradients);
-    const double seconds = seconds_since(start);
+    const double seconds = timed([&] { step_->down(env_, walk, gradients); });
     if (last && !weights) store(std::move(walk.up[0][input_]), input_);
     if (last && weights) store(gradients);
     return seconds;
@@ -164,9 +162,9 @@ double measure_peak(Threads& threads, const char* isa_limit) {
   std::vector<float> sinks(threads.count());
   double best = 0.0;
   for (int i = 0; i < kTrials; ++i) {
-    const auto start = Clock::now();
-    threads.run(sinks.size(), [&](size_t t) { loop.run(kRounds, &sinks[t]); });
-    best = std::max(best, loop.flop * kRounds * static_cast<double>(sinks.size()) / seconds_since(start));
+    const double seconds =
+        timed([&] { threads.run(sinks.size(), [&](size_t t) { loop.run(kRounds, &sinks[t]); }); });
+    best = std::max(best, loop.flop * kRounds * static_cast<double>(sinks.size()) / seconds);
   }
   return best;
 }

@@ -32,7 +32,13 @@ class PhaseRun {
         runs_(call.weight.source == Source::theta &&
               chunk_ * phase.taps() * call.weight.density > kShortList),
         tiling_(tile(map, phase, call.grid, lanes_, chunk_)),
-        window_(map, phase, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit) {}
+        window_(map, phase, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit) {
+    if (call.weight.source != Source::mask || call.box) return;
+    const size_t room = ListBuilder::room(phase.taps());
+    box_offsets_.resize(room);
+    box_weights_.resize(room);
+    box_list_ = ListBuilder::box(window_.taps(), box_offsets_.data(), box_weights_.data());
+  }
 
   void run();
 
@@ -96,6 +102,9 @@ class PhaseRun {
   int pair_chunk_ = 1;
   std::vector<ConvList> lists_;  // empty: made by each task
   Buffer offsets_, weights_;
+  ConvList box_list_{};  // the box sum that lists of what is gone are taken off (h)
+  std::vector<int32_t> box_offsets_;
+  std::vector<float> box_weights_;
   std::vector<Moments> parts_;  // per band and channel
 };
 
@@ -108,7 +117,7 @@ class PhaseRun::Task {
         index_(index),
         first_(first),
         end_(end),
-        scratch_(run.env_.scratch.take()),
+        scratch_(run.env_.scratch),
         xp_(scratch_->from),
         yp_(scratch_->to) {
     const Tiling& t = run.tiling_;
@@ -122,8 +131,6 @@ class PhaseRun::Task {
                                     : static_cast<ptrdiff_t>(out_at(s, r, v) * t.unit));
         }
   }
-
-  ~Task() { run_.env_.scratch.give(std::move(scratch_)); }
 
   void run() {
     const LinearMap& map = run_.map_;
@@ -247,16 +254,12 @@ class PhaseRun::Task {
   void box_sums() {
     const Kernels& kernels = run_.env_.kernels;
     start_ = room(scratch_->start, xp_.size() * run_.lanes_);
-    const size_t taps = run_.window_.taps().size();
-    std::vector<int32_t> off(ListBuilder::room(taps));
-    std::vector<float> w(ListBuilder::room(taps));
-    const ConvList list = ListBuilder::box(run_.window_.taps(), off.data(), w.data());
     ptrdiff_t places[16];
     for (int p = 0; p < 16; ++p) places[p] = p * run_.lanes_;
     ConvArgs a{};
     a.x = box_;
     a.yp = places;
-    a.lists = &list;
+    a.lists = &run_.box_list_;
     a.channels = 1;
     a.scale = 1.0f;
     each_tile(kernels.conv_points, [&](size_t first, int points) {
@@ -311,7 +314,7 @@ class PhaseRun::Task {
   const Band band_;
   const size_t index_;
   const int first_, end_;
-  std::unique_ptr<Scratch> scratch_;
+  BorrowedScratch scratch_;
   std::vector<ptrdiff_t>&xp_, &yp_;
   float *input_ = nullptr, *output_ = nullptr, *own_weights_ = nullptr;
   int32_t* own_offsets_ = nullptr;

@@ -1,6 +1,7 @@
 #include "grad.h"
 
 #include "grad_single.h"
+#include "grad_units.h"
 #include "tasks.h"
 
 namespace px {
@@ -39,7 +40,7 @@ class GradientRun {
 
   // Surviving weights of a unit by [chunk of input channels][output channel], in a task's borrowed memory.
   struct Entries {
-    std::unique_ptr<Scratch> scratch;
+    BorrowedScratch scratch;
     std::vector<size_t> start;   // of each list, and the end
     int32_t* off = nullptr;      // in the window
     ptrdiff_t* place = nullptr;  // in the parameter
@@ -85,13 +86,11 @@ class GradientRun {
     double total = 0.0;
     for (size_t l = 0; l + 1 < e.start.size(); ++l) {
       const size_t channel = group * map_.out_channels + first + l % rows;
-      const double factor =
-          static_cast<double>(call_.factor) * (call_.out_factor ? call_.out_factor[channel] : 1.0f);
+      const double factor = channel_factor(call_, channel);
       for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
         double s = 0.0;
         for (size_t p = 0; p < parts_; ++p) s += parts[p].sum[i];
-        if (call_.gradient) call_.gradient[e.place[i]] += static_cast<float>(factor * s);
-        total += factor * s;
+        total += deposit(call_, e.place[i], factor * s);
       }
     }
     return total;
@@ -110,7 +109,7 @@ class GradientRun {
 class GradientRun::Task {
  public:
   Task(const GradientRun& run, size_t unit, size_t part) : run_(run), part_(part), window_(run.window()) {
-    lists_.scratch = run.env_.scratch.take();
+    lists_.scratch = BorrowedScratch(run.env_.scratch);
     const LinearMap& map = run.map_;
     group_ = static_cast<int>(unit / (static_cast<size_t>(run.row_units_) * run.col_units_));
     row0_ = static_cast<int>(unit / run.col_units_ % run.row_units_) * run.rows_;
@@ -122,15 +121,15 @@ class GradientRun::Task {
   Entries run() {
     const int chunks = (cols_ + run_.chunk_ - 1) / run_.chunk_;
     const size_t most = static_cast<size_t>(rows_) * cols_ * window_.taps().size();
-    Scratch& scratch = *lists_.scratch;
-    lists_.off = room(scratch.offsets, most + 1);
-    lists_.place = room(scratch.to, most + 1);
+    const BorrowedScratch& scratch = lists_.scratch;
+    lists_.off = room(scratch->offsets, most + 1);
+    lists_.place = room(scratch->place, most + 1);
     lists_.start.push_back(0);
     for (int q = 0; q < chunks; ++q)
       for (int m = 0; m < rows_; ++m) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
-    lists_.sum = room(scratch.weights, lists_.start.back());
+    lists_.sum = room(scratch->weights, lists_.start.back());
     std::fill_n(lists_.sum, lists_.start.back(), 0.0f);
-    input_ = room(scratch.input, run_.chunk_ * window_.channel());
+    input_ = room(scratch->input, run_.chunk_ * window_.channel());
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
       const Band band(run_.tiling_, run_.phase_, run_.call_.grid, b);
@@ -228,23 +227,10 @@ class GradientRun::Task {
 };
 
 void GradientRun::run() {
-  const size_t units = unit_count();
-  std::vector<double> totals(units, 0.0);
-  const auto done = [&](Entries& e) { env_.scratch.give(std::move(e.scratch)); };
-  if (parts_ == 1) {
-    env_.threads.run(units, [&](size_t u) {
-      Entries found = Task(*this, u, 0).run();
-      totals[u] = store(u, &found);
-      done(found);
-    });
-  } else {
-    std::vector<Entries> found(units * parts_);
-    env_.threads.run(units * parts_, [&](size_t t) { found[t] = Task(*this, t / parts_, t % parts_).run(); });
-    env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });
-    for (Entries& e : found) done(e);
-  }
-  if (call_.total)
-    for (double t : totals) *call_.total += t;
+  run_units(
+      env_, call_, unit_count(), parts_,
+      [&](size_t unit, size_t part) { return Task(*this, unit, part).run(); },
+      [&](size_t unit, const Entries* parts) { return store(unit, parts); });
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "grad_single.h"
 
+#include "grad_units.h"
+
 namespace px {
 namespace {
 
@@ -30,7 +32,6 @@ class ChannelsLast {
     std::fill_n(out + zeros_, channels + 4 * env.kernels.lanes, 0.0f);
   }
   const float* data() const { return data_.get(); }
-  ptrdiff_t zeros() const { return zeros_; }
   // Where the channels of the position at `offset` of a sample begin; offset < 0: padding.
   ptrdiff_t at(int block, ptrdiff_t offset) const {
     if (offset < 0) return zeros_;
@@ -63,20 +64,9 @@ class SingleRun {
   }
 
   void run() {
-    const size_t units = unit_count();
-    std::vector<double> totals(units, 0.0);
-    if (parts_ == 1) {
-      env_.threads.run(units, [&](size_t u) {
-        const auto sums = compute(u, 0);
-        totals[u] = store(u, &sums);
-      });
-    } else {
-      std::vector<std::vector<float>> found(units * parts_);
-      env_.threads.run(units * parts_, [&](size_t t) { found[t] = compute(t / parts_, t % parts_); });
-      env_.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts_); });
-    }
-    if (call_.total)
-      for (double t : totals) *call_.total += t;
+    run_units(
+        env_, call_, unit_count(), parts_, [&](size_t unit, size_t part) { return compute(unit, part); },
+        [&](size_t unit, const std::vector<float>* parts) { return store(unit, parts); });
   }
 
  private:
@@ -164,16 +154,14 @@ class SingleRun {
     double total = 0.0;
     for (int m = 0; m < u.rows; ++m) {
       const size_t channel = u.group * map_.out_channels + u.row + m;
-      const double factor =
-          static_cast<double>(call_.factor) * (call_.out_factor ? call_.out_factor[channel] : 1.0f);
+      const double factor = channel_factor(call_, channel);
       for (int c = 0; c < u.cols; ++c)
         for (size_t t = 0; t < taps_; ++t) {
           const size_t place = base + m * map_.w_out + c * map_.w_in + weights_[t];
           if (!Weights::bit(call_.weight.mask, place)) continue;
           double s = 0.0;
           for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
-          if (call_.gradient) call_.gradient[place] += static_cast<float>(factor * s);
-          total += factor * s;
+          total += deposit(call_, place, factor * s);
         }
     }
     return total;
