@@ -1,13 +1,14 @@
 // Linear steps: convolution, its adjoint, transposed convolution and dense layers are all this one loop over surviving weights.
 //
-//   y[m][p] (+)= scale * ( start[m][p] + sum over entries e of channel m: w_e * x[point p + offset e] ) + bias[m]
+//   y[m][p] (+)= scale * ( start[m][p] + sum over entries e of channel m: w_e * x[vector p + offset e] ) + bias[m]
 //
 // The plain definition:
-//   for m in M: for p in points: for l in L: s = start; for e in list[m]: s += w[e] * x[xp[p] + off[e] + l]; y = scale*s + bias
+//   for m in M: for p in points: for l in L: s = start; for e in list[m]: s += w[e] * x[p*L + off[e] + l]; y = scale*s + bias
 //
 // A vector is L floats: the lanes of one position, or L neighbouring positions of one sample. Channels go in pairs, and a pair's
 // weights are sorted by which of the two survive, so that a load serves both where both do and hardly any multiplication is by
-// zero: the cost falls with density, and at density 1 this is a dense kernel.
+// zero: the cost falls with density, and at density 1 this is a dense kernel. The points of a call are neighbours in x: an address
+// is one register and a constant, where a register a point would be more than there are.
 //
 // Sums are float32 in registers, over one chunk of input channels (the caller's, about a hundred and fifty entries), then added to y.
 // f's go in three levels (conv_runs): runs of kConvRun entries, the chunk, y; both sums of a tile stay in registers, so it has half
@@ -17,33 +18,31 @@
 
 // N entries of a list. What both have: each x is loaded once, as loads, not multiplications, would be the limit.
 template <int P, uint32_t N>
-static inline void conv_both(vec acc0[P], vec acc1[P], const float* const xs[P], const int32_t* off,
-                             const float* w) {
+static inline void conv_both(vec acc0[P], vec acc1[P], const float* x, const int32_t* off, const float* w) {
 #pragma GCC unroll 2
   for (uint32_t i = 0; i < N; ++i) {
-    const ptrdiff_t o = off[i];
+    const float* const at = x + off[i];
     const vec w0 = vec_all(w[2 * i]), w1 = vec_all(w[2 * i + 1]);
 #pragma GCC unroll 12
     for (int p = 0; p < P; ++p) {
-      const vec x = vec_in_register(vec_load(xs[p] + o));
-      acc0[p] = acc0[p] + w0 * x;
-      acc1[p] = acc1[p] + w1 * x;
+      const vec v = vec_in_register(vec_load(at + p * kVecFloats));
+      acc0[p] = acc0[p] + w0 * v;
+      acc1[p] = acc1[p] + w1 * v;
     }
   }
 }
 
 // And what each has alone.
 template <int P, uint32_t N>
-static inline void conv_single(vec acc0[P], vec acc1[P], const float* const xs[P], const int32_t* off,
-                               const float* w) {
+static inline void conv_single(vec acc0[P], vec acc1[P], const float* x, const int32_t* off, const float* w) {
 #pragma GCC unroll 2
   for (uint32_t i = 0; i < N; ++i) {
-    const ptrdiff_t o0 = off[2 * i], o1 = off[2 * i + 1];
+    const float *const at0 = x + off[2 * i], *const at1 = x + off[2 * i + 1];
     const vec w0 = vec_all(w[2 * i]), w1 = vec_all(w[2 * i + 1]);
 #pragma GCC unroll 12
     for (int p = 0; p < P; ++p) {
-      acc0[p] = acc0[p] + w0 * vec_load(xs[p] + o0);
-      acc1[p] = acc1[p] + w1 * vec_load(xs[p] + o1);
+      acc0[p] = acc0[p] + w0 * vec_load(at0 + p * kVecFloats);
+      acc1[p] = acc1[p] + w1 * vec_load(at1 + p * kVecFloats);
     }
   }
 }
@@ -76,9 +75,7 @@ static inline void conv_store(const ConvArgs* a, int channel, const vec acc[P], 
 
 template <int P, bool Runs>
 static void conv_points(const ConvArgs* a) {
-  const float* xs[P];
-#pragma GCC unroll 12
-  for (int p = 0; p < P; ++p) xs[p] = a->x + a->xp[p];
+  const float* const x = a->x;
   vec top = vec_zero();
   for (int c = 0; c < a->channels; c += 2) {
     const ConvList& list = a->lists[c / 2];
@@ -94,22 +91,22 @@ static void conv_points(const ConvArgs* a) {
       for (uint32_t n = list.both; n > 0; n -= kConvRun, off += kConvRun, w += 2 * kConvRun) {
         vec acc0[P], acc1[P];
         conv_clear<P>(acc0, acc1);
-        conv_both<P, kConvRun>(acc0, acc1, xs, off, w);
+        conv_both<P, kConvRun>(acc0, acc1, x, off, w);
         conv_join<P>(sum0, sum0, acc0);
         conv_join<P>(sum1, sum1, acc1);
       }
       for (uint32_t n = list.single; n > 0; n -= kConvRun, off += 2 * kConvRun, w += 2 * kConvRun) {
         vec acc0[P], acc1[P];
         conv_clear<P>(acc0, acc1);
-        conv_single<P, kConvRun>(acc0, acc1, xs, off, w);
+        conv_single<P, kConvRun>(acc0, acc1, x, off, w);
         conv_join<P>(sum0, sum0, acc0);
         conv_join<P>(sum1, sum1, acc1);
       }
     } else {
       for (uint32_t n = list.both; n > 0; n -= kConvStep, off += kConvStep, w += 2 * kConvStep)
-        conv_both<P, kConvStep>(sum0, sum1, xs, off, w);
+        conv_both<P, kConvStep>(sum0, sum1, x, off, w);
       for (uint32_t n = list.single; n > 0; n -= kConvStep, off += 2 * kConvStep, w += 2 * kConvStep)
-        conv_single<P, kConvStep>(sum0, sum1, xs, off, w);
+        conv_single<P, kConvStep>(sum0, sum1, x, off, w);
     }
     if (list.joined) conv_join<P>(sum0, sum0, sum1);
     conv_store<P>(a, c, sum0, top);

@@ -24,8 +24,7 @@ struct ConvList {
 };
 
 struct ConvArgs {
-  const float* x;
-  const ptrdiff_t* xp;  // per point, its offset in x
+  const float* x;       // at the first point; each is a vector, the next one behind it
   const ptrdiff_t* yp;  // per point, its offset in y
   int points;           // 1 .. Kernels::conv_points (run_points)
   const ConvList* lists;

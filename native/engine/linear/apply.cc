@@ -23,7 +23,7 @@ class PhaseRun {
         lanes_(env.kernels.lanes),
         chunk_(call.box ? 1
                         : bounded_chunk(
-                              map, phase, call.grid, lanes_,
+                              map, phase, call.grid,
                               chunk_channels(map, phase, call.weight.density, lanes_,
                                              call.weight.source == Source::theta ? env.kernels.run_points
                                                                                  : env.kernels.conv_points))),
@@ -32,7 +32,7 @@ class PhaseRun {
         runs_(call.weight.source == Source::theta &&
               chunk_ * phase.taps() * call.weight.density > kShortList),
         tiling_(tile(map, phase, call.grid, lanes_, chunk_)),
-        window_(map, phase, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit) {
+        window_(map, phase, tiling_.rows, phase.col->count, tiling_.slots, tiling_.unit) {
     if (call.weight.source != Source::mask || call.box) return;
     const size_t room = ListBuilder::room(phase.taps());
     box_offsets_.resize(room);
@@ -118,18 +118,22 @@ class PhaseRun::Task {
         first_(first),
         end_(end),
         scratch_(run.env_.scratch),
-        xp_(scratch_->from),
         yp_(scratch_->to) {
-    const Tiling& t = run.tiling_;
-    xp_.clear();
+    rows_.clear();
     yp_.clear();
-    for (int s = 0; s < band.slots; ++s)
-      for (int r = 0; r < band.rows; ++r)
-        for (int v = 0; v < t.vectors; ++v) {
-          xp_.push_back(run.window_.point(s, r, v * t.step));
-          yp_.push_back(t.unit == 1 ? static_cast<ptrdiff_t>(yp_.size() * run.lanes_)
-                                    : static_cast<ptrdiff_t>(out_at(s, r, v) * t.unit));
-        }
+    const int cols = run.phase_.col->count, lanes = run.lanes_;
+    if (gathered()) {
+      // Rows as one: what lies between them is computed, too, and dropped.
+      const size_t floats = (band.rows - 1) * run.window_.row() + cols;
+      for (int s = 0; s < band.slots; ++s) add_row(run.window_.point(s, 0, 0), (floats + lanes - 1) / lanes);
+      for (size_t p = 0; p < points(); ++p) yp_.push_back(static_cast<ptrdiff_t>(p * lanes));
+      return;
+    }
+    for (int r = 0; r < band.rows; ++r) {
+      add_row(run.window_.point(0, r, 0), static_cast<size_t>(cols) * band.slots);
+      for (int c = 0; c < cols; ++c)
+        for (int s = 0; s < band.slots; ++s) yp_.push_back(static_cast<ptrdiff_t>(out_at(s, r, c) * lanes));
+    }
   }
 
   void run() {
@@ -137,18 +141,17 @@ class PhaseRun::Task {
     const int chunk = run_.chunk_;
     input_ = room(scratch_->input, (chunk + 1) * run_.window_.channel());
     const int channels = std::min(map.out_channels, 2 * end_) - 2 * first_;
-    const bool gathered = run_.tiling_.unit == 1;
-    if (gathered) output_ = room(scratch_->output, xp_.size() * run_.lanes_ * channels);
+    const size_t floats = points() * run_.lanes_;
+    if (gathered()) output_ = room(scratch_->output, floats * channels);
     if (run_.lists_.empty()) make_room();
     float top = 0.0f;
     for (int g = 0; g < map.groups; ++g) {
       const size_t channel = static_cast<size_t>(g) * map.out_channels + 2 * first_;
       ConvArgs a{};
-      a.x = input_;
       a.channels = channels;
-      a.y = gathered ? output_ : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
-      a.y_channel = gathered ? static_cast<ptrdiff_t>(xp_.size() * run_.lanes_)
-                             : static_cast<ptrdiff_t>(map.out_channel_stride * run_.tiling_.unit);
+      a.y = gathered() ? output_ : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
+      a.y_channel =
+          static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
       a.scale = run_.call_.scale;
       for (int q = 0; q < run_.chunks_; ++q) {
         const int from = q * chunk, to = std::min(map.in_channels, from + chunk);
@@ -159,16 +162,27 @@ class PhaseRun::Task {
         a.add = q > 0;
         const bool last = q + 1 == run_.chunks_;
         a.clamp = last && run_.call_.weight.source == Source::mask;
-        a.max = last && run_.top_ && !gathered ? &top : nullptr;
+        a.max = last && run_.top_ && !gathered() ? &top : nullptr;
         tiles(a, boxed);
       }
-      if (gathered) scatter(channel, channels, top);
+      if (gathered()) scatter(channel, channels, top);
       if (run_.moments()) measure(channel, channels);
     }
     if (run_.top_) run_.top_->add(top);
   }
 
  private:
+  // Neighbours in the window, whose outputs are points [first, end).
+  struct Row {
+    ptrdiff_t x;
+    size_t first, end;
+  };
+
+  // Vectors run along positions: outputs go through a buffer.
+  bool gathered() const { return run_.tiling_.unit == 1; }
+  size_t points() const { return rows_.empty() ? 0 : rows_.back().end; }
+  void add_row(ptrdiff_t x, size_t count) { rows_.push_back({x, points(), points() + count}); }
+
   size_t out_at(int slot, int r, int c) const {
     return (band_.block + slot) * run_.map_.out_elements +
            run_.phase_.out_offset(band_.outer, band_.row + r, c);
@@ -230,8 +244,8 @@ class PhaseRun::Task {
       a.channels = std::min(all.channels, 2 * hi) - 2 * lo;
       a.y += 2 * lo * a.y_channel;
       if (a.bias) a.bias += 2 * lo;
-      each_tile(most, [&](size_t first, int points) {
-        a.xp = xp_.data() + first;
+      each_tile(most, [&](ptrdiff_t x, size_t first, int points) {
+        a.x = input_ + x;
         a.yp = yp_.data() + first;
         a.points = points;
         a.start = boxed ? start_ + first * run_.lanes_ : nullptr;
@@ -240,53 +254,53 @@ class PhaseRun::Task {
     }
   }
 
-  // fn(first point, points) for tiles of at most `most`.
+  // fn(offset in the window, first point, points) for tiles of at most `most` neighbours.
   template <typename Fn>
   void each_tile(int most, Fn fn) const {
-    const size_t points = xp_.size(), count = (points + most - 1) / most;
-    for (size_t t = 0; t < count; ++t) {
-      const size_t lo = points * t / count, hi = points * (t + 1) / count;
-      fn(lo, static_cast<int>(hi - lo));
+    for (const Row& row : rows_) {
+      const size_t points = row.end - row.first, count = (points + most - 1) / most;
+      for (size_t t = 0; t < count; ++t) {
+        const size_t lo = points * t / count, hi = points * (t + 1) / count;
+        fn(row.x + static_cast<ptrdiff_t>(lo * run_.lanes_), row.first + lo, static_cast<int>(hi - lo));
+      }
     }
   }
 
   // A vector per point.
   void box_sums() {
     const Kernels& kernels = run_.env_.kernels;
-    start_ = room(scratch_->start, xp_.size() * run_.lanes_);
+    start_ = room(scratch_->start, points() * run_.lanes_);
     ptrdiff_t places[16];
     for (int p = 0; p < 16; ++p) places[p] = p * run_.lanes_;
     ConvArgs a{};
-    a.x = box_;
     a.yp = places;
     a.lists = &run_.box_list_;
     a.channels = 1;
     a.scale = 1.0f;
-    each_tile(kernels.conv_points, [&](size_t first, int points) {
-      a.xp = xp_.data() + first;
+    each_tile(kernels.conv_points, [&](ptrdiff_t x, size_t first, int points) {
+      a.x = box_ + x;
       a.points = points;
       a.y = start_ + first * run_.lanes_;
       kernels.conv(&a);
     });
   }
 
-  // Lanes that are positions go to their places; those beyond a row's end are dropped.
+  // Positions go to their places, and what was computed between rows is dropped.
   void scatter(size_t channel, int channels, float& top) const {
-    const Tiling& t = run_.tiling_;
-    const float* from = output_;
+    const int count = run_.phase_.col->count;
+    const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
     for (int m = 0; m < channels; ++m) {
       float* y = run_.call_.y + (channel + m) * run_.map_.out_channel_stride;
       for (int s = 0; s < band_.slots; ++s)
-        for (int r = 0; r < band_.rows; ++r)
-          for (int v = 0; v < t.vectors; ++v, from += run_.lanes_) {
-            const int n = std::min(run_.lanes_, run_.phase_.col->count - v * t.step);
-            float* to = y + out_at(s, r, v * t.step);
-            const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
-            for (int l = 0; l < n; ++l) {
-              to[l * step] = from[l];
-              top = std::max(top, from[l]);
-            }
+        for (int r = 0; r < band_.rows; ++r) {
+          const float* from =
+              output_ + (m * points() + rows_[s].first) * run_.lanes_ + r * run_.window_.row();
+          float* to = y + out_at(s, r, 0);
+          for (int c = 0; c < count; ++c) {
+            to[c * step] = from[c];
+            top = std::max(top, from[c]);
           }
+        }
     }
   }
 
@@ -315,7 +329,8 @@ class PhaseRun::Task {
   const size_t index_;
   const int first_, end_;
   BorrowedScratch scratch_;
-  std::vector<ptrdiff_t>&xp_, &yp_;
+  std::vector<Row> rows_;
+  std::vector<ptrdiff_t>& yp_;
   float *input_ = nullptr, *output_ = nullptr, *own_weights_ = nullptr;
   int32_t* own_offsets_ = nullptr;
   std::vector<ConvList> own_lists_;

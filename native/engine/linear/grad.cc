@@ -186,7 +186,7 @@ class GradientRun::Task {
     a.x = input_;
     a.runs = runs_.data();
     a.run_count = static_cast<int>(runs_.size());
-    a.x_step = run_.lanes_;
+    a.x_step = positions ? run_.lanes_ : static_cast<ptrdiff_t>(window_.position());
     a.d_step = positions ? run_.lanes_
                          : static_cast<ptrdiff_t>(run_.phase_.col->step * run_.phase_.col_axis->out_stride) *
                                run_.lanes_;

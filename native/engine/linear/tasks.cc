@@ -7,13 +7,22 @@ constexpr size_t kWindowFloats =
 constexpr size_t kMinTasks = 32;  // for threads to share evenly
 constexpr int kMinPoints =
     24;  // vectors a band should have: tiles waste little, weights are read once for many
+constexpr int kMinRow = 6;    // vectors a row should have: those of a row are computed together
 constexpr int kHaloRows = 4;  // fewer rows than this read mostly what their neighbours read
 constexpr size_t kMostFloats = size_t{1} << 20;  // of a gathered chunk, in any case
+
+// The least divisor of n that is `wanted` or not much more; or else the largest below.
+int share(int n, int wanted) {
+  for (int d = wanted; d <= std::min(n, 4 * wanted); ++d)
+    if (n % d == 0) return d;
+  int d = std::min(n, wanted);
+  while (n % d != 0) --d;
+  return d;
+}
 }  // namespace
 
-int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk) {
-  const int step = grid.lanes == 1 ? lanes : 1;
-  const Window row(map, phase, 1, (phase.col->count + step - 1) / step * step, 1, grid.lanes);
+int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk) {
+  const Window row(map, phase, 1, phase.col->count, 1, grid.lanes);
   return std::clamp(static_cast<int>(kMostFloats / row.channel()), 1, chunk);
 }
 
@@ -25,29 +34,26 @@ Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int 
   const int cols = phase.col->count, rows = phase.row->count;
   t.vectors = (cols + t.step - 1) / t.step;
   t.chunk = chunk;
-  // Whole blocks side by side where a block has too few positions.
+  // Whole blocks side by side where a block has too few positions, or too short rows.
   const size_t outer = phase.outer_out.size();
-  const size_t points = static_cast<size_t>(rows) * t.vectors;
+  const int points = rows * t.vectors;
   t.slots = 1;
-  if (outer == 1 && points < kMinPoints)
-    t.slots = static_cast<int>(std::min<size_t>(grid.blocks, (kMinPoints + points - 1) / points));
-  t.slot_sets = (grid.blocks + t.slots - 1) / t.slots;
-  t.rows = rows;
-  if (t.slots == 1) {
-    const Window one(map, phase, 1, t.vectors * t.step, 1, t.unit),
-        two(map, phase, 2, t.vectors * t.step, 1, t.unit);
-    const size_t more = std::max<size_t>(1, two.channel() - one.channel());
-    const size_t room = kWindowFloats / static_cast<size_t>(chunk);
-    const size_t fit = room > one.channel() ? (room - one.channel()) / more + 1 : 1;
-    t.rows = static_cast<int>(std::min<size_t>(rows, fit));
-    // More tasks where they are few, unless bands get so thin that gathering dominates.
-    const size_t others = outer * t.slot_sets;
-    if (others < kMinTasks) {
-      const int wanted = static_cast<int>((kMinTasks + others - 1) / others);
-      const int thin = std::max((rows + wanted - 1) / wanted, map.taps > 1 ? kHaloRows : 1);
-      const int full = (kMinPoints + t.vectors - 1) / t.vectors;
-      t.rows = std::min(t.rows, std::max(thin, full));
-    }
+  if (outer == 1 && points < kMinPoints) t.slots = (kMinPoints + points - 1) / points;
+  if (!positions && cols < kMinRow) t.slots = std::max(t.slots, (kMinRow + cols - 1) / cols);
+  t.slots = share(grid.blocks, t.slots);
+  t.slot_sets = grid.blocks / t.slots;
+  const Window one(map, phase, 1, cols, t.slots, t.unit), two(map, phase, 2, cols, t.slots, t.unit);
+  const size_t more = std::max<size_t>(1, two.channel() - one.channel());
+  const size_t room = kWindowFloats / static_cast<size_t>(chunk);
+  const size_t fit = room > one.channel() ? (room - one.channel()) / more + 1 : 1;
+  t.rows = static_cast<int>(std::min<size_t>(rows, fit));
+  // More tasks where they are few, unless bands get so thin that gathering dominates.
+  const size_t others = outer * t.slot_sets;
+  if (others < kMinTasks && points * t.slots >= 2 * kMinPoints) {
+    const int wanted = static_cast<int>((kMinTasks + others - 1) / others);
+    const int thin = std::max((rows + wanted - 1) / wanted, map.taps > 1 ? kHaloRows : 1);
+    const int full = (kMinPoints + t.vectors - 1) / t.vectors;
+    t.rows = std::min(t.rows, std::max(thin, full));
   }
   t.bands = (rows + t.rows - 1) / t.rows;
   t.rows = (rows + t.bands - 1) / t.bands;

@@ -6,9 +6,9 @@ namespace px {
 
 // A task computes a chunk of channel pairs for a band: rows of some sample blocks at one outer position.
 struct Tiling {
-  int unit;       // floats of a position: the lanes, or 1 where the lanes are positions
+  int unit;       // floats of a position: the lanes, or 1 where vectors run along positions
   int step;       // columns a vector covers: 1, or the lanes
-  int vectors;    // vectors a row
+  int vectors;    // vectors a row, for one sample block
   int rows;       // rows a band
   int bands;      // bands over the rows
   int slots;      // sample blocks a band
@@ -21,7 +21,7 @@ struct Tiling {
 };
 
 // At most `chunk`, less where a single row of so many channels would not fit into memory meant for caches.
-int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk);
+int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk);
 
 Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk);
 

@@ -10,32 +10,40 @@ namespace px {
 class AxisWindow {
  public:
   AxisWindow(const AxisPhase& phase, int span);  // span: outputs along the axis
-  int size() const { return static_cast<int>(residues_.size()) * length_; }
   int length() const { return length_; }
   // Where the tap's input of the band's first output lies; output i is i further.
-  int slot(size_t tap) const { return slots_[tap]; }
+  int residue(size_t tap) const { return taps_[tap].residue; }
+  int shift(size_t tap) const { return taps_[tap].shift; }
   // The input at [residue][q], relative to the band's first output.
   int input(int residue, int q) const { return lo_ + residues_[residue] + q * step_; }
   int residues() const { return static_cast<int>(residues_.size()); }
   int step() const { return step_; }
 
  private:
+  struct Tap {
+    int residue, shift;
+  };
   int lo_ = 0, step_, length_;
-  std::vector<int> residues_, slots_;
+  std::vector<int> residues_;
+  std::vector<Tap> taps_;
 };
 
+// A channel of it is [outer tap][row residue][column residue][row][column][sample block][lane]: neighbouring outputs of a row lie
+// next to each other, all their blocks included.
 class Window {
  public:
-  // rows, cols: outputs of a band; slots: sample blocks side by side; unit: floats of an element (the lanes).
-  Window(const LinearMap& map, const Phase& phase, int rows, int cols, int slots, int unit);
+  // rows, cols: outputs of a band; slots: sample blocks side by side; lanes: of the grid, 1 where vectors run along positions.
+  Window(const LinearMap& map, const Phase& phase, int rows, int cols, int slots, int lanes);
 
   size_t channel() const { return channel_; }  // floats between channels
+  size_t row() const { return row_; }          // between the inputs of an output and of the one below
+  size_t position() const { return unit_; }    // and of the one beside it
   // Tap offsets in floats, in the order outer, row, column; and the taps' offsets in the stored weight.
   const std::vector<int32_t>& taps() const { return taps_; }
   const std::vector<size_t>& weights() const { return weights_; }
   // An output of the band: its inputs start here.
   ptrdiff_t point(int slot, int row, int col) const {
-    return static_cast<ptrdiff_t>(slot * slot_ + row * row_ + static_cast<size_t>(col) * unit_);
+    return static_cast<ptrdiff_t>(slot * slot_ + row * row_ + col * unit_);
   }
 
   // Copies channels [first, first + count) (of the tensor) of the band that starts at `outer` and `row`, from sample blocks
@@ -49,12 +57,13 @@ class Window {
  private:
   template <bool Add>
   void channel_of(const float* x, size_t outer, int row, float* out) const;
+  template <bool Add>
+  void row_of(const float* in, bool inside, int residue, float* out) const;
 
   const LinearMap& map_;
   const Phase& phase_;
   AxisWindow rows_, cols_;
-  int unit_;
-  size_t row_, outer_, slot_, channel_;
+  size_t lanes_, unit_, row_, outer_, slot_, channel_;
   std::vector<int32_t> taps_;
   std::vector<size_t> weights_;
 };
