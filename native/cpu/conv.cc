@@ -23,7 +23,7 @@ static inline void conv_both(vec acc0[P], vec acc1[P], const float* x, const int
   for (uint32_t i = 0; i < N; ++i) {
     const float* const at = x + off[i];
     const vec w0 = vec_all(w[2 * i]), w1 = vec_all(w[2 * i + 1]);
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
       const vec v = vec_in_register(vec_load(at + p * kVecFloats));
       acc0[p] = acc0[p] + w0 * v;
@@ -32,14 +32,14 @@ static inline void conv_both(vec acc0[P], vec acc1[P], const float* x, const int
   }
 }
 
-// And what each has alone.
-template <int P, uint32_t N>
-static inline void conv_single(vec acc0[P], vec acc1[P], const float* x, const int32_t* off, const float* w) {
-#pragma GCC unroll 2
-  for (uint32_t i = 0; i < N; ++i) {
-    const float *const at0 = x + off[2 * i], *const at1 = x + off[2 * i + 1];
-    const vec w0 = vec_all(w[2 * i]), w1 = vec_all(w[2 * i + 1]);
-#pragma GCC unroll 12
+// And n of what each has alone.
+template <int P>
+static inline void conv_single(vec acc0[P], vec acc1[P], const float* x, const int32_t* off, const float* w,
+                               uint32_t n) {
+  for (; n > 0; --n, off += 2, w += 2) {
+    const float *const at0 = x + off[0], *const at1 = x + off[1];
+    const vec w0 = vec_all(w[0]), w1 = vec_all(w[1]);
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
       acc0[p] = acc0[p] + w0 * vec_load(at0 + p * kVecFloats);
       acc1[p] = acc1[p] + w1 * vec_load(at1 + p * kVecFloats);
@@ -49,41 +49,49 @@ static inline void conv_single(vec acc0[P], vec acc1[P], const float* x, const i
 
 template <int P>
 static inline void conv_clear(vec acc0[P], vec acc1[P]) {
-#pragma GCC unroll 12
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) acc0[p] = acc1[p] = vec_zero();
 }
 
 template <int P>
 static inline void conv_join(vec to[P], const vec a[P], const vec b[P]) {
-#pragma GCC unroll 12
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) to[p] = a[p] + b[p];
 }
 
 // Stores one channel's sums, and its largest value.
 template <int P>
-static inline void conv_store(const ConvArgs* a, int channel, const vec acc[P], vec& top) {
-  float* y = a->y + channel * a->y_channel;
-  const vec bias = vec_all(a->bias ? a->bias[channel] : 0.0f), scale = vec_all(a->scale);
+static inline void conv_store(const ConvArgs& a, int channel, const vec acc[P], vec& top) {
+  float* const y = a.y + channel * a.y_channel;
+  const vec bias = vec_all(a.bias ? a.bias[channel] : 0.0f), scale = vec_all(a.scale);
+  const vec least = vec_all(a.clamp ? 0.0f : -INFINITY);
+  vec out[P];
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) out[p] = bias + scale * acc[p];
+  if (a.add) {
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) out[p] = out[p] + vec_load(y + a.yp[p]);
+  }
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
-    vec out = bias + scale * acc[p];
-    if (a->add) out = out + vec_load(y + a->yp[p]);
-    if (a->clamp) out = vec_max(out, vec_zero());
-    top = vec_max(out, top);
-    vec_store(y + a->yp[p], out);
+    out[p] = vec_max(out[p], least);
+    top = vec_max(out[p], top);
+    vec_store(y + a.yp[p], out[p]);
   }
 }
 
 template <int P, bool Runs>
-static void conv_points(const ConvArgs* a) {
-  const float* const x = a->x;
+static void conv_points(const ConvArgs* args) {
+  const ConvArgs a = *args;  // what is stored cannot change it
+  const float* const x = a.x;
   vec top = vec_zero();
-  for (int c = 0; c < a->channels; c += 2) {
-    const ConvList& list = a->lists[c / 2];
+  for (int c = 0; c < a.channels; c += 2) {
+    const ConvList& list = a.lists[c / 2];
     vec sum0[P], sum1[P];
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
-      sum0[p] = list.boxed & 1 ? vec_load(a->start + p * kVecFloats) : vec_zero();
-      sum1[p] = list.boxed & 2 ? vec_load(a->start + p * kVecFloats) : vec_zero();
+      sum0[p] = list.boxed & 1 ? vec_load(a.start + p * kVecFloats) : vec_zero();
+      sum1[p] = list.boxed & 2 ? vec_load(a.start + p * kVecFloats) : vec_zero();
     }
     const int32_t* off = list.off;
     const float* w = list.w;
@@ -95,24 +103,31 @@ static void conv_points(const ConvArgs* a) {
         conv_join<P>(sum0, sum0, acc0);
         conv_join<P>(sum1, sum1, acc1);
       }
-      for (uint32_t n = list.single; n > 0; n -= kConvRun, off += 2 * kConvRun, w += 2 * kConvRun) {
+      uint32_t n = list.single;
+      for (; n >= kConvRun; n -= kConvRun, off += 2 * kConvRun, w += 2 * kConvRun) {
         vec acc0[P], acc1[P];
         conv_clear<P>(acc0, acc1);
-        conv_single<P, kConvRun>(acc0, acc1, x, off, w);
+        conv_single<P>(acc0, acc1, x, off, w, kConvRun);
+        conv_join<P>(sum0, sum0, acc0);
+        conv_join<P>(sum1, sum1, acc1);
+      }
+      if (n > 0) {
+        vec acc0[P], acc1[P];
+        conv_clear<P>(acc0, acc1);
+        conv_single<P>(acc0, acc1, x, off, w, n);
         conv_join<P>(sum0, sum0, acc0);
         conv_join<P>(sum1, sum1, acc1);
       }
     } else {
       for (uint32_t n = list.both; n > 0; n -= kConvStep, off += kConvStep, w += 2 * kConvStep)
         conv_both<P, kConvStep>(sum0, sum1, x, off, w);
-      for (uint32_t n = list.single; n > 0; n -= kConvStep, off += 2 * kConvStep, w += 2 * kConvStep)
-        conv_single<P, kConvStep>(sum0, sum1, x, off, w);
+      conv_single<P>(sum0, sum1, x, off, w, list.single);
     }
     if (list.joined) conv_join<P>(sum0, sum0, sum1);
     conv_store<P>(a, c, sum0, top);
-    if (c + 1 < a->channels) conv_store<P>(a, c + 1, sum1, top);
+    if (c + 1 < a.channels) conv_store<P>(a, c + 1, sum1, top);
   }
-  if (a->max) *a->max = vec_largest(top) > *a->max ? vec_largest(top) : *a->max;
+  if (a.max) *a.max = vec_largest(top) > *a.max ? vec_largest(top) : *a.max;
 }
 
 typedef void (*ConvPoints)(const ConvArgs*);
@@ -131,10 +146,6 @@ static void conv(const ConvArgs* a) {
 #if PX_CONV_POINTS > 6
     conv_points<7, false>,
     conv_points<8, false>,
-    conv_points<9, false>,
-    conv_points<10, false>,
-    conv_points<11, false>,
-    conv_points<12, false>,
 #endif
   };
   plain[a->points - 1](a);

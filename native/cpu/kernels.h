@@ -8,8 +8,7 @@
 
 namespace px {
 
-// Lists come in whole steps, filled up with weights of 0: loops that end at a different entry each time cost more than the
-// multiplications do.
+// What both channels of a pair have comes in whole steps; what is left over counts as what each has alone.
 constexpr uint32_t kConvStep = 4;
 constexpr uint32_t kConvRun = 8;  // for conv_runs
 

@@ -85,8 +85,7 @@ void ListBuilder::write(size_t both, size_t first, size_t second, ConvList& list
     *w++ = both_[i].w0;
     *w++ = both_[i].w1;
   }
-  size_t single = std::max(first, second);
-  single = (single + step_ - 1) / step_ * step_;
+  const size_t single = std::max(first, second);
   // Filled up with a place the channel reads anyway.
   const Entry fill0{first ? first_[first - 1].off : 0, 0.0f},
       fill1{second ? second_[second - 1].off : 0, 0.0f};
@@ -107,7 +106,7 @@ ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off, float*
   list.off = off;
   list.w = w;
   list.joined = true;
-  list.single = static_cast<uint32_t>((taps.size() + 2 * kConvStep - 1) / (2 * kConvStep) * kConvStep);
+  list.single = static_cast<uint32_t>((taps.size() + 1) / 2);
   for (size_t i = 0; i < 2 * list.single; ++i) {
     off[i] = taps[std::min(i, taps.size() - 1)];
     w[i] = i < taps.size() ? 1.0f : 0.0f;
