@@ -31,7 +31,7 @@ Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::
     throw Error("ERR_BACKEND", "one array of weights per parameter expected");
   for (size_t i = 0; i < data_.size(); ++i) {
     const size_t n = plan.params[i].size;
-    masks_.emplace_back((n + 7) / 8, 0xff);
+    masks_.emplace_back((n + 7) / 8 + sizeof(uint64_t), 0xff);
     shifts_.push_back(lift(largest_magnitude(data_[i], n)));
     densities_.push_back(1.0);
     sizes_.push_back(n);
@@ -39,11 +39,12 @@ Weights::Weights(const Plan& plan, std::vector<const float*> data) : data_(std::
 }
 
 void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
-  if (param >= masks_.size() || bytes != masks_[param].size())
+  if (param >= masks_.size() || bytes != (sizes_[param] + 7) / 8)
     throw Error("ERR_BACKEND", "a mask's length does not fit its parameter");
   memcpy(masks_[param].data(), bits, bytes);
   size_t kept = 0;
-  for (size_t i = 0; i < sizes_[param]; ++i) kept += bit(bits, i);
+  for (size_t i = 0; i < sizes_[param]; i += kSpan)
+    kept += count_bits(span(masks_[param].data(), i, std::min(kSpan, sizes_[param] - i)));
   densities_[param] = static_cast<double>(kept) / static_cast<double>(sizes_[param]);
 }
 

@@ -1,9 +1,11 @@
 // Parameters: borrowed values, masks of one bit a weight, and the gradients a round gathers.
 #pragma once
 #include <stdint.h>
+#include <string.h>
 
 #include <vector>
 
+#include "../bits.h"
 #include "walk.h"
 
 namespace px {
@@ -23,10 +25,17 @@ class Weights {
   size_t count() const { return data_.size(); }
 
   static bool bit(const uint8_t* mask, size_t i) { return (mask[i >> 3] >> (i & 7)) & 1; }
+  // Bits [first, first + n), n at most kSpan.
+  static uint64_t span(const uint8_t* mask, size_t first, size_t n) {
+    uint64_t word;
+    memcpy(&word, mask + first / 8, sizeof word);  // masks have spare bytes
+    return (in_byte_order(word) >> first % 8) & low_bits(n);
+  }
+  static constexpr size_t kSpan = 56;
 
  private:
   std::vector<const float*> data_;
-  std::vector<std::vector<uint8_t>> masks_;
+  std::vector<std::vector<uint8_t>> masks_;  // and eight bytes
   std::vector<int> shifts_;
   std::vector<double> densities_;
   std::vector<size_t> sizes_;

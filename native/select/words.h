@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../bits.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -22,30 +24,18 @@ inline uint32_t score_bits(const float* score) {
   return bits;
 }
 
-// Masks are sequences of bytes, whatever the machine's byte order.
-inline uint64_t in_byte_order(uint64_t word) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  return __builtin_bswap64(word);
-#else
-  return word;
-#endif
-}
-
 // Of the weights of a mask from `first` on, at most 64 and `left` of them: those behind the end are 0.
 inline uint64_t load_mask(const uint8_t* mask, size_t first, size_t left) {
   uint64_t word = 0;
   memcpy(&word, mask + first / 8, left >= kWord ? 8 : (left + 7) / 8);
   word = in_byte_order(word);
-  return left >= kWord ? word : word & ((uint64_t{1} << left) - 1);
+  return left >= kWord ? word : word & low_bits(left);
 }
 
 inline void store_mask(uint8_t* mask, size_t first, size_t left, uint64_t word) {
   word = in_byte_order(word);
   memcpy(mask + first / 8, &word, left >= kWord ? 8 : (left + 7) / 8);
 }
-
-inline int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
-inline uint32_t count_bits(uint64_t word) { return static_cast<uint32_t>(__builtin_popcountll(word)); }
 
 // Calls f(scores of 64 weights, which of them are alive, index of the first, how many there are up to `to`) for each word of
 // [from, to) that has one alive. `from` is a multiple of 64; the scores of an incomplete word come as a copy, filled up with 0.

@@ -33,7 +33,9 @@ class PhaseRun {
               chunk_ * phase.taps() * call.weight.density > kShortList),
         tiling_(tile(map, phase, call.grid, lanes_, chunk_)),
         window_(map, phase, tiling_.rows, phase.col->count, tiling_.slots, tiling_.unit) {
-    if (call.weight.source != Source::mask || call.box) return;
+    if (call.box) return;
+    entries_ = window_.entries(chunk_);
+    if (call.weight.source != Source::mask) return;
     const size_t room = ListBuilder::room(phase.taps());
     box_offsets_.resize(room);
     box_weights_.resize(room);
@@ -49,9 +51,7 @@ class PhaseRun {
 
   uint32_t step() const { return runs_ ? kConvRun : kConvStep; }
 
-  ListBuilder builder() const {
-    return ListBuilder(map_, call_.weight, window_.taps(), window_.weights(), window_.channel(), step());
-  }
+  ListBuilder builder() const { return ListBuilder(map_, call_.weight, entries_, window_.weights(), step()); }
 
   // Room for the lists of a pair, in offsets and in weights.
   size_t pair_room(size_t channels, size_t chunks) const {
@@ -99,6 +99,7 @@ class PhaseRun {
   const bool runs_;  // f's sums want accuracy
   const Tiling tiling_;
   const Window window_;
+  std::vector<int32_t> entries_;
   int pair_chunk_ = 1;
   std::vector<ConvList> lists_;  // empty: made by each task
   Buffer offsets_, weights_;
@@ -150,8 +151,7 @@ class PhaseRun::Task {
       ConvArgs a{};
       a.channels = channels;
       a.y = gathered() ? output_ : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
-      a.y_channel =
-          static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
+      a.y_channel = static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
       a.scale = run_.call_.scale;
       for (int q = 0; q < run_.chunks_; ++q) {
         const int from = q * chunk, to = std::min(map.in_channels, from + chunk);

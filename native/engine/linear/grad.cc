@@ -108,7 +108,12 @@ class GradientRun {
 
 class GradientRun::Task {
  public:
-  Task(const GradientRun& run, size_t unit, size_t part) : run_(run), part_(part), window_(run.window()) {
+  Task(const GradientRun& run, size_t unit, size_t part)
+      : run_(run),
+        part_(part),
+        window_(run.window()),
+        entries_(window_.entries(run.chunk_)),
+        spans_(run.map_, window_.weights(), false) {
     lists_.scratch = BorrowedScratch(run.env_.scratch);
     const LinearMap& map = run.map_;
     group_ = static_cast<int>(unit / (static_cast<size_t>(run.row_units_) * run.col_units_));
@@ -141,21 +146,16 @@ class GradientRun::Task {
   }
 
  private:
-  // Every weight is written, and those that survive counted: at middling densities a branch would be a guess.
   void list(int m, int from, int to) {
     const LinearMap& map = run_.map_;
-    const size_t base = group_ * map.w_group + (row0_ + m) * map.w_out + col0_ * map.w_in;
-    const size_t taps = window_.taps().size();
     size_t n = lists_.start.back();
-    for (int c = from; c < to; ++c) {
-      const int32_t at = static_cast<int32_t>((c - from) * window_.channel());
-      for (size_t t = 0; t < taps; ++t) {
-        const size_t place = base + c * map.w_in + window_.weights()[t];
-        lists_.off[n] = at + window_.taps()[t];
-        lists_.place[n] = static_cast<ptrdiff_t>(place);
-        n += Weights::bit(run_.call_.weight.mask, place);
-      }
-    }
+    const size_t row = group_ * map.w_group + (row0_ + m) * map.w_out;
+    spans_.each(row, col0_ + from, col0_ + to, [&](size_t first, size_t entry, size_t count, int) {
+      for_bits(Weights::span(run_.call_.weight.mask, first, count), [&](size_t t) {
+        lists_.off[n] = entries_[entry + t];
+        lists_.place[n++] = static_cast<ptrdiff_t>(first + t);
+      });
+    });
     lists_.start.push_back(n);
   }
 
@@ -219,6 +219,8 @@ class GradientRun::Task {
   const GradientRun& run_;
   const size_t part_;
   const Window window_;
+  const std::vector<int32_t> entries_;
+  const WeightSpans spans_;
   int group_, row0_, col0_, rows_, cols_;
   Entries lists_;
   std::vector<GradRun> runs_;

@@ -16,10 +16,11 @@ int chunk_channels(const LinearMap& map, const Phase& phase, double density, int
   return (map.in_channels + chunks - 1) / chunks;
 }
 
-size_t ListBuilder::kept(size_t first, int from, int to) const {
+size_t ListBuilder::kept(size_t row, int from, int to) const {
   size_t n = 0;
-  for (int c = from; c < to; ++c)
-    for (size_t t : weights_) n += Weights::bit(w_.mask, first + c * map_.w_in + t);
+  spans_.each(row, from, to, [&](size_t first, size_t, size_t count, int) {
+    n += count_bits(Weights::span(w_.mask, first, count));
+  });
   return n;
 }
 
@@ -27,39 +28,37 @@ size_t ListBuilder::kept(size_t first, int from, int to) const {
 template <Source S>
 ConvList ListBuilder::collect(int group, int pair, int from, int to, bool flip0, bool flip1, int32_t*& off,
                               float*& w) {
-  const size_t base = group * map_.w_group + static_cast<size_t>(2 * pair) * map_.w_out;
+  const size_t row = group * map_.w_group + static_cast<size_t>(2 * pair) * map_.w_out;
   const bool two = 2 * pair + 1 < map_.out_channels;
-  const size_t other = two ? map_.w_out : 0;
   const auto value = [&](size_t i, float factor, bool flip) {
     if (S == Source::mask) return flip ? -1.0f : 1.0f;
     if (S == Source::theta) return factor * w_.values[i];
     const float v = w_.values[i] * w_.squared_scale;
     return factor * (v * v);
   };
-  // Every entry is written to all three, and counted in one or none: at middling densities a branch would be a guess.
-  const size_t most = (to - from) * weights_.size() + 2 * kConvRun;
-  both_.resize(most);
+  const size_t most = (to - from) * taps_ + 2 * kConvRun;
   first_.resize(most);
   second_.resize(most);
   size_t both = 0, first = 0, second = 0;
-  for (int c = from; c < to; ++c) {
-    const size_t row = base + c * map_.w_in;
-    const int32_t place = static_cast<int32_t>((c - from) * channel_);
-    const float factor = w_.in_factor ? w_.factor * w_.in_factor[group * map_.in_channels + c] : w_.factor;
-    for (size_t t = 0; t < weights_.size(); ++t) {
-      const size_t i = row + weights_[t], k = i + other;
-      const bool a = Weights::bit(w_.mask, i) != flip0, b = two & (Weights::bit(w_.mask, k) != flip1);
-      const int32_t at = place + offsets_[t];
-      const float wa = value(i, factor, flip0), wb = value(k, factor, flip1);
-      both_[both] = {at, wa, wb};
-      first_[first] = {at, wa};
-      second_[second] = {at, wb};
-      both += a & b;
-      first += a & !b;
-      second += b & !a;
-    }
-  }
+  spans_.each(row, from, to, [&](size_t i, size_t entry, size_t n, int channel) {
+    const size_t k = i + map_.w_out;
+    const float factor =
+        w_.in_factor ? w_.factor * w_.in_factor[group * map_.in_channels + channel] : w_.factor;
+    const uint64_t a = Weights::span(w_.mask, i, n) ^ (flip0 ? low_bits(n) : 0);
+    const uint64_t b = two ? Weights::span(w_.mask, k, n) ^ (flip1 ? low_bits(n) : 0) : 0;
+    const int32_t* const at = entries_.data() + entry;
+    for_bits(a & b, [&](size_t t) {
+      off[both] = at[t];
+      w[2 * both] = value(i + t, factor, flip0);
+      w[2 * both + 1] = value(k + t, factor, flip1);
+      ++both;
+    });
+    for_bits(a & ~b, [&](size_t t) { first_[first++] = {at[t], value(i + t, factor, flip0)}; });
+    for_bits(b & ~a, [&](size_t t) { second_[second++] = {at[t], value(k + t, factor, flip1)}; });
+  });
   ConvList list{};
+  list.off = off;
+  list.w = w;
   list.boxed = (flip0 ? 1u : 0u) | (flip1 ? 2u : 0u);
   // Not f's: as one sum it keeps two networks of the golden cases, which hang on single gates, within tolerance on every instruction set.
   if (!two && S != Source::theta) {
@@ -68,23 +67,18 @@ ConvList ListBuilder::collect(int group, int pair, int from, int to, bool flip0,
     second = first / 2;
     first -= second;
   }
-  write(both, first, second, list, off, w);
+  for (; both % step_ != 0; --both) {
+    first_[first++] = {off[both - 1], w[2 * both - 2]};
+    second_[second++] = {off[both - 1], w[2 * both - 1]};
+  }
+  list.both = static_cast<uint32_t>(both);
+  off += both;
+  w += 2 * both;
+  write_single(first, second, list, off, w);
   return list;
 }
 
-void ListBuilder::write(size_t both, size_t first, size_t second, ConvList& list, int32_t*& off, float*& w) {
-  list.off = off;
-  list.w = w;
-  for (; both % step_ != 0; --both) {
-    const Both& e = both_[both - 1];
-    first_[first++] = {e.off, e.w0};
-    second_[second++] = {e.off, e.w1};
-  }
-  for (size_t i = 0; i < both; ++i) {
-    *off++ = both_[i].off;
-    *w++ = both_[i].w0;
-    *w++ = both_[i].w1;
-  }
+void ListBuilder::write_single(size_t first, size_t second, ConvList& list, int32_t*& off, float*& w) {
   const size_t single = std::max(first, second);
   // Filled up with a place the channel reads anyway.
   const Entry fill0{first ? first_[first - 1].off : 0, 0.0f},
@@ -97,7 +91,6 @@ void ListBuilder::write(size_t both, size_t first, size_t second, ConvList& list
     *w++ = a.w;
     *w++ = b.w;
   }
-  list.both = static_cast<uint32_t>(both);
   list.single = static_cast<uint32_t>(single);
 }
 
@@ -124,7 +117,7 @@ ConvList ListBuilder::build(int group, int pair, int from, int to, int32_t*& off
       break;
   }
   const size_t base = group * map_.w_group + static_cast<size_t>(2 * pair) * map_.w_out;
-  const size_t half = (to - from) * weights_.size() / 2;
+  const size_t half = (to - from) * taps_ / 2;
   // With one output channel the box sum would serve nobody else.
   const bool box = map_.out_channels > 2 && w_.density > 0.4;
   const bool flip0 = box && kept(base, from, to) > half;

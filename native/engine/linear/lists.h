@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "../weights.h"
+#include "spans.h"
 #include "window.h"
 
 namespace px {
@@ -27,11 +27,16 @@ constexpr double kLeastEntries = 10, kMostEntries = 144;
 
 class ListBuilder {
  public:
-  // offsets[t], weights[t]: each tap's offset in the window, and in the stored weight. channel: floats between input channels. step:
-  // what list lengths are multiples of.
-  ListBuilder(const LinearMap& map, const WeightSource& w, const std::vector<int32_t>& offsets,
-              const std::vector<size_t>& weights, size_t channel, uint32_t step)
-      : map_(map), w_(w), offsets_(offsets), weights_(weights), channel_(channel), step_(step) {}
+  // entries: offsets in the window, of every tap of each channel of a chunk. weights[t]: each tap's offset in the stored weight. step:
+  // what the number of weights that both channels of a pair have is a multiple of.
+  ListBuilder(const LinearMap& map, const WeightSource& w, const std::vector<int32_t>& entries,
+              const std::vector<size_t>& weights, uint32_t step)
+      : map_(map),
+        w_(w),
+        entries_(entries),
+        taps_(weights.size()),
+        spans_(map, weights, w.in_factor != nullptr),
+        step_(step) {}
 
   // Offsets, and weights, that a list may have whose channels have `entries` weights.
   static size_t room(size_t entries) { return 2 * entries + 4 * kConvRun; }
@@ -48,23 +53,18 @@ class ListBuilder {
     int32_t off;
     float w;
   };
-  struct Both {
-    int32_t off;
-    float w0, w1;
-  };
   template <Source S>
   ConvList collect(int group, int pair, int from, int to, bool flip0, bool flip1, int32_t*& off, float*& w);
-  size_t kept(size_t first, int from, int to) const;
-  void write(size_t both, size_t first, size_t second, ConvList& list, int32_t*& off, float*& w);
+  size_t kept(size_t row, int from, int to) const;
+  void write_single(size_t first, size_t second, ConvList& list, int32_t*& off, float*& w);
 
   const LinearMap& map_;
   const WeightSource& w_;
-  const std::vector<int32_t>& offsets_;
-  const std::vector<size_t>& weights_;
-  const size_t channel_;
+  const std::vector<int32_t>& entries_;
+  const size_t taps_;
+  const WeightSpans spans_;
   const uint32_t step_;
-  std::vector<Both> both_;
-  std::vector<Entry> first_, second_;
+  std::vector<Entry> first_, second_;  // what each channel of a pair has alone
 };
 
 // How many input channels go into a chunk.

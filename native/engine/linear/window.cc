@@ -43,6 +43,14 @@ Window::Window(const LinearMap& map, const Phase& phase, int rows, int cols, int
       }
 }
 
+std::vector<int32_t> Window::entries(int channels) const {
+  std::vector<int32_t> all;
+  all.reserve(channels * taps_.size());
+  for (int c = 0; c < channels; ++c)
+    for (int32_t tap : taps_) all.push_back(static_cast<int32_t>(c * channel_) + tap);
+  return all;
+}
+
 // n positions of `lanes` floats each.
 template <bool Add>
 static void copy(float* to, size_t to_step, const float* from, size_t from_step, size_t n, size_t lanes) {

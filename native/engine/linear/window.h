@@ -41,6 +41,8 @@ class Window {
   // Tap offsets in floats, in the order outer, row, column; and the taps' offsets in the stored weight.
   const std::vector<int32_t>& taps() const { return taps_; }
   const std::vector<size_t>& weights() const { return weights_; }
+  // The taps' offsets of so many neighbouring channels.
+  std::vector<int32_t> entries(int channels) const;
   // An output of the band: its inputs start here.
   ptrdiff_t point(int slot, int row, int col) const {
     return static_cast<ptrdiff_t>(slot * slot_ + row * row_ + col * unit_);
