@@ -14,12 +14,13 @@ constexpr size_t kTaskWeights = size_t{1} << 18;  // weights a task of such a la
 // One phase of one call.
 class PhaseRun {
  public:
-  PhaseRun(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& call, SharedMax* top)
+  PhaseRun(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& call,
+           std::vector<SharedMax>& tops)
       : env_(env),
         map_(map),
         phase_(phase),
         call_(call),
-        top_(top),
+        tops_(tops),
         lanes_(env.kernels.lanes),
         chunk_(call.box ? 1
                         : bounded_chunk(
@@ -31,7 +32,8 @@ class PhaseRun {
         pairs_((map.out_channels + 1) / 2),
         runs_(call.weight.source == Source::theta &&
               chunk_ * phase.taps() * call.weight.density > kShortList),
-        tiling_(tile(map, phase, call.grid, lanes_, chunk_)),
+        blocks_(call.grid.blocks * static_cast<int>(call.tensors.size())),
+        tiling_(tile(map, phase, grid(), lanes_, chunk_)),
         window_(map, phase, tiling_.rows, phase.col->count, tiling_.slots, tiling_.unit) {
     if (call.box) return;
     entries_ = window_.entries(chunk_);
@@ -48,6 +50,20 @@ class PhaseRun {
   class Task;
 
   bool moments() const { return call_.moments != nullptr; }
+
+  // Blocks of all tensors count through.
+  Grid grid() const {
+    Grid g = call_.grid;
+    g.blocks = blocks_;
+    return g;
+  }
+  const LinearCall::Tensor& tensor(int block) const { return call_.tensors[block / call_.grid.blocks]; }
+  const float* x(int block) const {
+    return tensor(block).x + block % call_.grid.blocks * map_.in_elements * call_.grid.lanes;
+  }
+  float* y(int block) const {
+    return tensor(block).y + block % call_.grid.blocks * map_.out_elements * call_.grid.lanes;
+  }
 
   uint32_t step() const { return runs_ ? kConvRun : kConvStep; }
 
@@ -94,9 +110,10 @@ class PhaseRun {
   const LinearMap& map_;
   const Phase& phase_;
   const LinearCall& call_;
-  SharedMax* top_;
+  std::vector<SharedMax>& tops_;  // per tensor; empty: not wanted
   const int lanes_, chunk_, chunks_, pairs_;
-  const bool runs_;  // f's sums want accuracy
+  const bool runs_;   // f's sums want accuracy
+  const int blocks_;  // of all tensors
   const Tiling tiling_;
   const Window window_;
   std::vector<int32_t> entries_;
@@ -126,14 +143,16 @@ class PhaseRun::Task {
     if (gathered()) {
       // Rows as one: what lies between them is computed, too, and dropped.
       const size_t floats = (band.rows - 1) * run.window_.row() + cols;
-      for (int s = 0; s < band.slots; ++s) add_row(run.window_.point(s, 0, 0), (floats + lanes - 1) / lanes);
+      for (int s = 0; s < band.slots; ++s)
+        add_row(run.window_.point(s, 0, 0), (floats + lanes - 1) / lanes, s);
       for (size_t p = 0; p < points(); ++p) yp_.push_back(static_cast<ptrdiff_t>(p * lanes));
       return;
     }
     for (int r = 0; r < band.rows; ++r) {
-      add_row(run.window_.point(0, r, 0), static_cast<size_t>(cols) * band.slots);
+      add_row(run.window_.point(0, r, 0), static_cast<size_t>(cols) * band.slots, 0);
       for (int c = 0; c < cols; ++c)
-        for (int s = 0; s < band.slots; ++s) yp_.push_back(static_cast<ptrdiff_t>(out_at(s, r, c) * lanes));
+        for (int s = 0; s < band.slots; ++s)
+          yp_.push_back(static_cast<ptrdiff_t>((s * run.map_.out_elements + out_at(r, c)) * lanes));
     }
   }
 
@@ -145,14 +164,13 @@ class PhaseRun::Task {
     const size_t floats = points() * run_.lanes_;
     if (gathered()) output_ = room(scratch_->output, floats * channels);
     if (run_.lists_.empty()) make_room();
-    float top = 0.0f;
     for (int g = 0; g < map.groups; ++g) {
       const size_t channel = static_cast<size_t>(g) * map.out_channels + 2 * first_;
       ConvArgs a{};
       a.channels = channels;
-      a.y = gathered() ? output_ : run_.call_.y + channel * map.out_channel_stride * run_.tiling_.unit;
+      a.y = gathered() ? output_ : run_.y(band_.block) + channel * map.out_channel_stride * run_.tiling_.unit;
       a.y_channel = static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
-      a.scale = run_.call_.scale;
+      float top = 0.0f;
       for (int q = 0; q < run_.chunks_; ++q) {
         const int from = q * chunk, to = std::min(map.in_channels, from + chunk);
         gather(g, from, to);
@@ -162,13 +180,15 @@ class PhaseRun::Task {
         a.add = q > 0;
         const bool last = q + 1 == run_.chunks_;
         a.clamp = last && run_.call_.weight.source == Source::mask;
-        a.max = last && run_.top_ && !gathered() ? &top : nullptr;
+        a.max = last && !run_.tops_.empty() && !gathered() ? &top : nullptr;
         tiles(a, boxed);
       }
-      if (gathered()) scatter(channel, channels, top);
+      if (gathered())
+        scatter(channel, channels);
+      else if (!run_.tops_.empty())
+        run_.tops_[0].add(top);
       if (run_.moments()) measure(channel, channels);
     }
-    if (run_.top_) run_.top_->add(top);
   }
 
  private:
@@ -176,26 +196,28 @@ class PhaseRun::Task {
   struct Row {
     ptrdiff_t x;
     size_t first, end;
+    int slot;
   };
 
   // Vectors run along positions: outputs go through a buffer.
   bool gathered() const { return run_.tiling_.unit == 1; }
   size_t points() const { return rows_.empty() ? 0 : rows_.back().end; }
-  void add_row(ptrdiff_t x, size_t count) { rows_.push_back({x, points(), points() + count}); }
-
-  size_t out_at(int slot, int r, int c) const {
-    return (band_.block + slot) * run_.map_.out_elements +
-           run_.phase_.out_offset(band_.outer, band_.row + r, c);
+  void add_row(ptrdiff_t x, size_t count, int slot) {
+    rows_.push_back({x, points(), points() + count, slot});
   }
+
+  // An output of the band's first block, in elements.
+  size_t out_at(int r, int c) const { return run_.phase_.out_offset(band_.outer, band_.row + r, c); }
 
   void gather(int g, int from, int to) {
     const size_t first = static_cast<size_t>(g) * run_.map_.in_channels;
-    if (run_.call_.box)
-      run_.window_.gather_sum(run_.call_.x, first, run_.map_.in_channels, band_.outer, band_.row, band_.block,
-                              band_.slots, input_);
-    else
-      run_.window_.gather(run_.call_.x, first + from, to - from, band_.outer, band_.row, band_.block,
-                          band_.slots, input_);
+    for (int n = 0; n < band_.slots; ++n) {
+      const float* x = run_.x(band_.block + n);
+      if (run_.call_.box)
+        run_.window_.gather_sum(x, first, run_.map_.in_channels, band_.outer, band_.row, n, input_);
+      else
+        run_.window_.gather(x, first + from, to - from, band_.outer, band_.row, n, input_);
+    }
   }
 
   void make_room() {
@@ -244,8 +266,9 @@ class PhaseRun::Task {
       a.channels = std::min(all.channels, 2 * hi) - 2 * lo;
       a.y += 2 * lo * a.y_channel;
       if (a.bias) a.bias += 2 * lo;
-      each_tile(most, [&](ptrdiff_t x, size_t first, int points) {
+      each_tile(most, [&](const Row& row, ptrdiff_t x, size_t first, int points) {
         a.x = input_ + x;
+        a.scale = run_.tensor(band_.block + row.slot).scale;
         a.yp = yp_.data() + first;
         a.points = points;
         a.start = boxed ? start_ + first * run_.lanes_ : nullptr;
@@ -254,14 +277,14 @@ class PhaseRun::Task {
     }
   }
 
-  // fn(offset in the window, first point, points) for tiles of at most `most` neighbours.
+  // fn(row, offset in the window, first point, points) for tiles of at most `most` neighbours.
   template <typename Fn>
   void each_tile(int most, Fn fn) const {
     for (const Row& row : rows_) {
       const size_t points = row.end - row.first, count = (points + most - 1) / most;
       for (size_t t = 0; t < count; ++t) {
         const size_t lo = points * t / count, hi = points * (t + 1) / count;
-        fn(row.x + static_cast<ptrdiff_t>(lo * run_.lanes_), row.first + lo, static_cast<int>(hi - lo));
+        fn(row, row.x + static_cast<ptrdiff_t>(lo * run_.lanes_), row.first + lo, static_cast<int>(hi - lo));
       }
     }
   }
@@ -277,7 +300,7 @@ class PhaseRun::Task {
     a.lists = &run_.box_list_;
     a.channels = 1;
     a.scale = 1.0f;
-    each_tile(kernels.conv_points, [&](ptrdiff_t x, size_t first, int points) {
+    each_tile(kernels.conv_points, [&](const Row&, ptrdiff_t x, size_t first, int points) {
       a.x = box_ + x;
       a.points = points;
       a.y = start_ + first * run_.lanes_;
@@ -286,21 +309,23 @@ class PhaseRun::Task {
   }
 
   // Positions go to their places, and what was computed between rows is dropped.
-  void scatter(size_t channel, int channels, float& top) const {
+  void scatter(size_t channel, int channels) const {
     const int count = run_.phase_.col->count;
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
-    for (int m = 0; m < channels; ++m) {
-      float* y = run_.call_.y + (channel + m) * run_.map_.out_channel_stride;
-      for (int s = 0; s < band_.slots; ++s)
+    for (int s = 0; s < band_.slots; ++s) {
+      const int block = band_.block + s;
+      float top = 0.0f;
+      for (int m = 0; m < channels; ++m)
         for (int r = 0; r < band_.rows; ++r) {
           const float* from =
               output_ + (m * points() + rows_[s].first) * run_.lanes_ + r * run_.window_.row();
-          float* to = y + out_at(s, r, 0);
+          float* to = run_.y(block) + (channel + m) * run_.map_.out_channel_stride + out_at(r, 0);
           for (int c = 0; c < count; ++c) {
             to[c * step] = from[c];
             top = std::max(top, from[c]);
           }
         }
+      if (!run_.tops_.empty()) run_.tops_[block / run_.call_.grid.blocks].add(top);
     }
   }
 
@@ -314,7 +339,7 @@ class PhaseRun::Task {
       for (int s = 0; s < band_.slots; ++s) {
         const int filled = run_.call_.grid.filled(band_.block + s);
         const float* y =
-            run_.call_.y + ((channel + m) * run_.map_.out_channel_stride + out_at(s, 0, 0)) * lanes;
+            run_.y(band_.block + s) + ((channel + m) * run_.map_.out_channel_stride + out_at(0, 0)) * lanes;
         const size_t step = run_.phase_.row_axis->out_stride * lanes;
         if (rows_join)
           total.add(run_.env_.kernels, y, band_.rows * row, lanes, filled);
@@ -339,7 +364,7 @@ class PhaseRun::Task {
 
 void PhaseRun::run() {
   const size_t bands = tiling_.band_count(phase_);
-  const size_t vectors = phase_.positions() / phase_.col->count * tiling_.vectors * call_.grid.blocks;
+  const size_t vectors = phase_.positions() / phase_.col->count * tiling_.vectors * blocks_;
   const size_t weights = static_cast<size_t>(map_.in_channels) * phase_.taps();
   if (vectors <= kFewVectors && !call_.box) {
     // Every weight is used a few times only: no list outlives its use.
@@ -353,7 +378,7 @@ void PhaseRun::run() {
   const size_t pair_chunks = (pairs_ + pair_chunk_ - 1) / pair_chunk_;
   if (moments()) parts_.resize(bands * map_.groups * map_.out_channels);
   env_.threads.run(bands * pair_chunks, [&](size_t t) {
-    const Band band(tiling_, phase_, call_.grid, t / pair_chunks);
+    const Band band(tiling_, phase_, grid(), t / pair_chunks);
     const int first = static_cast<int>(t % pair_chunks) * pair_chunk_;
     Task task(*this, band, t / pair_chunks, first, std::min(pairs_, first + pair_chunk_));
     task.run();
@@ -364,9 +389,11 @@ void PhaseRun::run() {
 // Outputs that no weight reaches.
 void fill(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& call) {
   const size_t channels = static_cast<size_t>(map.groups) * map.out_channels, lanes = call.grid.lanes;
-  env.threads.run(channels * call.grid.blocks, [&](size_t t) {
-    const size_t c = t % channels;
-    float* y = call.y + (t / channels * map.out_elements + c * map.out_channel_stride) * lanes;
+  const size_t blocks = call.grid.blocks;
+  env.threads.run(channels * blocks * call.tensors.size(), [&](size_t t) {
+    const size_t c = t % channels, block = t / channels;
+    float* y = call.tensors[block / blocks].y +
+               (block % blocks * map.out_elements + c * map.out_channel_stride) * lanes;
     const float value = call.bias ? call.bias[c] : 0.0f;
     for (size_t o = 0; o < phase.outer_out.size(); ++o)
       for (int r = 0; r < phase.row->count; ++r)
@@ -378,10 +405,11 @@ void fill(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& 
 }  // namespace
 
 void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
-  SharedMax top;
   LinearCall call = given;
   const auto phases = phases_of(map);
-  if (call.weight.source == Source::mask) call.scale *= call.weight.factor;
+  if (call.weight.source == Source::mask)
+    for (auto& t : call.tensors) t.scale *= call.weight.factor;
+  std::vector<SharedMax> tops(call.tensors[0].max ? call.tensors.size() : 0);
   const bool plain = phases.size() == 1 && phases[0].taps() > 0 && phases[0].col_axis->out_stride == 1 &&
                      call.grid.lanes > 1 && !call.box;
   if (!plain) call.moments = nullptr;
@@ -389,9 +417,9 @@ void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
     if (phase.taps() == 0)
       fill(env, map, phase, call);
     else
-      PhaseRun(env, map, phase, call, call.max ? &top : nullptr).run();
+      PhaseRun(env, map, phase, call, tops).run();
   }
-  if (call.max) *call.max = top.get();
+  for (size_t t = 0; t < tops.size(); ++t) *call.tensors[t].max = tops[t].get();
 }
 
 }  // namespace px

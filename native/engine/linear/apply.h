@@ -1,4 +1,4 @@
-// y = scale * W x + bias for one tensor, W the map with weights made on the fly from values and mask.
+// y = scale * W x + bias, W the map with weights made on the fly from values and mask.
 #pragma once
 #include "lists.h"
 #include "moments.h"
@@ -6,15 +6,18 @@
 namespace px {
 
 struct LinearCall {
+  struct Tensor {
+    const float* x;
+    float* y;  // out, must not overlap x
+    float scale = 1.0f;
+    float* max = nullptr;  // out: the largest entry of y (h, g, j)
+  };
   WeightSource weight;
-  Grid grid;
-  const float* x;
-  float* y;  // out, must not overlap x
+  Grid grid;                    // of each tensor
+  std::vector<Tensor> tensors;  // one; or, where vectors run along positions, several that share the lists
   const float* bias = nullptr;
-  float scale = 1.0f;
   // Every weight is 1: one output channel a group, the box sum over all input channels. The map has one output channel.
   bool box = false;
-  float* max = nullptr;  // out: the largest entry of y (h, g, j)
   std::vector<Moments>* moments =
       nullptr;  // out: mean and variance per output channel, where that costs nothing; else left empty
 };

@@ -12,6 +12,7 @@ constexpr size_t kWindowFloats =
     5 * 1024;  // of gathered input: half of L1, for eight entries and d walk along it
 constexpr size_t kMostFloats = size_t{1} << 20;  // of gathered input, in any case
 constexpr double kEntries = 32;                  // entries an output channel should have in a gathered chunk
+constexpr double kFewSurvive = 0.15;  // up to here, a single sample's sums are made for survivors alone
 constexpr size_t kMinTasks = 32;
 constexpr int kMinPoints = 32;  // vectors a band should have, for sums to be worth their last addition
 
@@ -74,26 +75,24 @@ class GradientRun {
   }
 
   Window window() const {
-    return Window(map_, phase_, tiling_.rows, tiling_.vectors * tiling_.step, tiling_.slots, tiling_.unit);
+    return Window(map_, phase_, tiling_.rows, phase_.col->count, tiling_.slots, tiling_.unit);
   }
 
-  // Sums over the parts, in order; then into the gradient, or the total.
-  double store(size_t unit, const Entries* parts) const {
+  // Sums over the parts, in order; then into the gradient.
+  void store(size_t unit, const Entries* parts) const {
     const size_t group = unit / (static_cast<size_t>(row_units_) * col_units_);
     const int first = static_cast<int>(unit / col_units_ % row_units_) * rows_;
     const int rows = std::min(rows_, map_.out_channels - first);
     const Entries& e = parts[0];
-    double total = 0.0;
     for (size_t l = 0; l + 1 < e.start.size(); ++l) {
       const size_t channel = group * map_.out_channels + first + l % rows;
       const double factor = channel_factor(call_, channel);
       for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
         double s = 0.0;
         for (size_t p = 0; p < parts_; ++p) s += parts[p].sum[i];
-        total += deposit(call_, e.place[i], factor * s);
+        call_.gradient[e.place[i]] += static_cast<float>(factor * s);
       }
     }
-    return total;
   }
 
   Env& env_;
@@ -134,7 +133,7 @@ class GradientRun::Task {
       for (int m = 0; m < rows_; ++m) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
     lists_.sum = room(scratch->weights, lists_.start.back());
     std::fill_n(lists_.sum, lists_.start.back(), 0.0f);
-    input_ = room(scratch->input, run_.chunk_ * window_.channel());
+    input_ = room(scratch->input, run_.chunk_ * window_.channel() + run_.lanes_);
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
       const Band band(run_.tiling_, run_.phase_, run_.call_.grid, b);
@@ -159,29 +158,38 @@ class GradientRun::Task {
     lists_.start.push_back(n);
   }
 
-  // The band's vectors as runs: in a row of x and of d both advance by a constant.
+  // The band's vectors as runs: in a row of x and of d both advance by a constant. Positions go on from row to row, with zeros in d for
+  // what lies between.
   void lay_out(const Band& band) {
     const Tiling& t = run_.tiling_;
     const Phase& phase = run_.phase_;
     runs_.clear();
-    for (int s = 0; s < band.slots; ++s)
+    outs_.clear();
+    const size_t flat = (band.rows - 1) * window_.row() + phase.col->count;
+    vectors_ = static_cast<int>((flat + run_.lanes_ - 1) / run_.lanes_);
+    for (int s = 0; s < band.slots; ++s) {
+      if (t.unit == 1)
+        runs_.push_back({ptrdiff_t{s} * vectors_ * run_.lanes_, window_.point(s, 0, 0), vectors_});
       for (int r = 0; r < band.rows; ++r) {
-        const size_t out =
-            (band.block + s) * run_.map_.out_elements + phase.out_offset(band.outer, band.row + r, 0);
-        const ptrdiff_t d = t.unit == 1 ? static_cast<ptrdiff_t>(runs_.size()) * t.vectors * run_.lanes_
-                                        : static_cast<ptrdiff_t>(out * t.unit);
-        runs_.push_back({d, window_.point(s, r, 0), t.vectors});
-        outs_.resize(runs_.size());
-        outs_[runs_.size() - 1] = out;
+        outs_.push_back((band.block + s) * run_.map_.out_elements +
+                        phase.out_offset(band.outer, band.row + r, 0));
+        if (t.unit != 1)
+          runs_.push_back({static_cast<ptrdiff_t>(outs_.back() * t.unit), window_.point(s, r, 0), t.vectors});
       }
+    }
   }
 
   void visit(const Band& band, int q) {
     const LinearMap& map = run_.map_;
     const int from = q * run_.chunk_, to = std::min(cols_, from + run_.chunk_);
-    window_.gather(run_.call_.x, static_cast<size_t>(group_) * map.in_channels + col0_ + from, to - from,
-                   band.outer, band.row, band.block, band.slots, input_);
     const bool positions = run_.tiling_.unit == 1;
+    const size_t lanes = run_.call_.grid.lanes,
+                 channel = static_cast<size_t>(group_) * map.in_channels + col0_ + from;
+    for (int n = 0; n < band.slots; ++n)
+      window_.gather(run_.call_.x + (band.block + n) * map.in_elements * lanes, channel, to - from,
+                     band.outer, band.row, n, input_);
+    // The last vector may read beyond the end: its upstream there is 0.
+    if (positions) std::fill_n(input_ + (to - from) * window_.channel(), run_.lanes_, 0.0f);
     GradArgs a{};
     a.x = input_;
     a.runs = runs_.data();
@@ -204,15 +212,16 @@ class GradientRun::Task {
     }
   }
 
-  // Upstreams of the band's positions in lanes; zeros beyond a row's end.
+  // Upstreams of the band's positions side by side, as the window has its inputs.
   const float* gather_out(const float* d) {
-    const Tiling& t = run_.tiling_;
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
-    const int count = run_.phase_.col->count, padded = t.vectors * run_.lanes_;
+    const size_t padded = static_cast<size_t>(vectors_) * run_.lanes_, rows = outs_.size() / runs_.size();
     float* const upstream = room(lists_.scratch->output, runs_.size() * padded);
-    float* out = upstream;
-    for (size_t r = 0; r < runs_.size(); ++r)
-      for (int c = 0; c < padded; ++c) *out++ = c < count ? d[outs_[r] + c * step] : 0.0f;
+    std::fill_n(upstream, runs_.size() * padded, 0.0f);
+    for (size_t i = 0; i < outs_.size(); ++i) {
+      float* out = upstream + i / rows * padded + i % rows * window_.row();
+      for (int c = 0; c < run_.phase_.col->count; ++c) out[c] = d[outs_[i] + c * step];
+    }
     return upstream;
   }
 
@@ -224,21 +233,22 @@ class GradientRun::Task {
   int group_, row0_, col0_, rows_, cols_;
   Entries lists_;
   std::vector<GradRun> runs_;
-  std::vector<size_t> outs_;  // per run, its first output's offset in elements
+  std::vector<size_t> outs_;  // per row, its first output's offset in elements
+  int vectors_ = 0;           // of a sample block, where they run along positions
   float* input_ = nullptr;
 };
 
 void GradientRun::run() {
   run_units(
-      env_, call_, unit_count(), parts_,
-      [&](size_t unit, size_t part) { return Task(*this, unit, part).run(); },
-      [&](size_t unit, const Entries* parts) { return store(unit, parts); });
+      env_, unit_count(), parts_, [&](size_t unit, size_t part) { return Task(*this, unit, part).run(); },
+      [&](size_t unit, const Entries* parts) { store(unit, parts); });
 }
 
 }  // namespace
 
 void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
-  if (suits_single(map, call.grid)) return add_single_gradient(env, map, call);
+  if (suits_single(map, call.grid) && call.weight.density > kFewSurvive)
+    return add_single_gradient(env, map, call);
   for (const Phase& phase : phases_of(map))
     if (phase.taps() > 0) GradientRun(env, map, phase, call).run();
 }

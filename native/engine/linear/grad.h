@@ -11,10 +11,8 @@ struct GradientCall {
   const float* d;
   float factor;
   const float* out_factor =
-      nullptr;  // per output channel of the tensor, or null: d is to be multiplied by it
-  float* gradient =
-      nullptr;  // out: the parameter's stored layout, added to; each element is written by one task
-  double* total = nullptr;  // out: instead, the sum over surviving weights
+      nullptr;                // per output channel of the tensor, or null: d is to be multiplied by it
+  float* gradient = nullptr;  // out: the parameter's stored layout, added to; each element by one task
 };
 
 void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call);

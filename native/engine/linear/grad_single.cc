@@ -65,8 +65,8 @@ class SingleRun {
 
   void run() {
     run_units(
-        env_, call_, unit_count(), parts_, [&](size_t unit, size_t part) { return compute(unit, part); },
-        [&](size_t unit, const std::vector<float>* parts) { return store(unit, parts); });
+        env_, unit_count(), parts_, [&](size_t unit, size_t part) { return compute(unit, part); },
+        [&](size_t unit, const std::vector<float>* parts) { store(unit, parts); });
   }
 
  private:
@@ -147,24 +147,23 @@ class SingleRun {
     return sums;
   }
 
-  // Adds up the parts, in order; then into the gradient, or the total.
-  double store(size_t index, const std::vector<float>* parts) const {
+  // Adds up the parts, in order; then into the gradient.
+  void store(size_t index, const std::vector<float>* parts) const {
     const Unit u = unit(index);
-    const size_t base = u.group * map_.w_group + u.row * map_.w_out + u.col * map_.w_in;
-    double total = 0.0;
+    const size_t base = u.group * map_.w_group + u.row * map_.w_out;
+    const WeightSpans spans(map_, weights_, false);
     for (int m = 0; m < u.rows; ++m) {
-      const size_t channel = u.group * map_.out_channels + u.row + m;
-      const double factor = channel_factor(call_, channel);
-      for (int c = 0; c < u.cols; ++c)
-        for (size_t t = 0; t < taps_; ++t) {
-          const size_t place = base + m * map_.w_out + c * map_.w_in + weights_[t];
-          if (!Weights::bit(call_.weight.mask, place)) continue;
-          double s = 0.0;
-          for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
-          total += deposit(call_, place, factor * s);
-        }
+      const double factor = channel_factor(call_, u.group * map_.out_channels + u.row + m);
+      spans.each(base + m * map_.w_out, u.col, u.col + u.cols,
+                 [&](size_t first, size_t entry, size_t n, int) {
+                   for_bits(Weights::span(call_.weight.mask, first, n), [&](size_t i) {
+                     const size_t c = (entry + i) / taps_, t = (entry + i) % taps_;
+                     double s = 0.0;
+                     for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
+                     call_.gradient[first + i] += static_cast<float>(factor * s);
+                   });
+                 });
     }
-    return total;
   }
 
   Env& env_;

@@ -9,28 +9,17 @@ inline double channel_factor(const GradientCall& call, size_t channel) {
   return static_cast<double>(call.factor) * (call.out_factor ? call.out_factor[channel] : 1.0f);
 }
 
-// Adds what one weight's gradient is to where it is wanted; returns it, for the total.
-inline double deposit(const GradientCall& call, size_t place, double value) {
-  if (call.gradient) call.gradient[place] += static_cast<float>(value);
-  return value;
-}
-
-// compute(unit, part) makes a part's sums; store(unit, first of its parts) deposits them and returns their total.
+// compute(unit, part) makes a part's sums; store(unit, first of its parts) adds them up and deposits them.
 template <typename Compute, typename Store>
-void run_units(Env& env, const GradientCall& call, size_t units, size_t parts, Compute compute, Store store) {
-  std::vector<double> totals(units, 0.0);
-  if (parts == 1) {
-    env.threads.run(units, [&](size_t u) {
+void run_units(Env& env, size_t units, size_t parts, Compute compute, Store store) {
+  if (parts == 1)
+    return env.threads.run(units, [&](size_t u) {
       const auto sums = compute(u, size_t{0});
-      totals[u] = store(u, &sums);
+      store(u, &sums);
     });
-  } else {
-    std::vector<decltype(compute(size_t{0}, size_t{0}))> found(units * parts);
-    env.threads.run(units * parts, [&](size_t t) { found[t] = compute(t / parts, t % parts); });
-    env.threads.run(units, [&](size_t u) { totals[u] = store(u, found.data() + u * parts); });
-  }
-  if (call.total)
-    for (double t : totals) *call.total += t;
+  std::vector<decltype(compute(size_t{0}, size_t{0}))> found(units * parts);
+  env.threads.run(units * parts, [&](size_t t) { found[t] = compute(t / parts, t % parts); });
+  env.threads.run(units, [&](size_t u) { store(u, found.data() + u * parts); });
 }
 
 }  // namespace px

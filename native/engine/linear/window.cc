@@ -108,21 +108,18 @@ void Window::channel_of(const float* x, size_t outer, int row, float* out) const
   }
 }
 
-void Window::gather(const float* x, size_t first, int count, size_t outer, int row, int block, int slots,
+void Window::gather(const float* x, size_t first, int count, size_t outer, int row, int slot,
                     float* out) const {
   for (int c = 0; c < count; ++c)
-    for (int s = 0; s < slots; ++s)
-      channel_of<false>(x + ((block + s) * map_.in_elements + (first + c) * map_.in_channel_stride) * lanes_,
-                        outer, row, out + c * channel_ + s * slot_);
+    channel_of<false>(x + (first + c) * map_.in_channel_stride * lanes_, outer, row,
+                      out + c * channel_ + slot * slot_);
 }
 
-void Window::gather_sum(const float* x, size_t first, int count, size_t outer, int row, int block, int slots,
+void Window::gather_sum(const float* x, size_t first, int count, size_t outer, int row, int slot,
                         float* out) const {
-  gather(x, first, 1, outer, row, block, slots, out);
+  gather(x, first, 1, outer, row, slot, out);
   for (int c = 1; c < count; ++c)
-    for (int s = 0; s < slots; ++s)
-      channel_of<true>(x + ((block + s) * map_.in_elements + (first + c) * map_.in_channel_stride) * lanes_,
-                       outer, row, out + s * slot_);
+    channel_of<true>(x + (first + c) * map_.in_channel_stride * lanes_, outer, row, out + slot * slot_);
 }
 
 }  // namespace px

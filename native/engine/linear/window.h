@@ -48,13 +48,11 @@ class Window {
     return static_cast<ptrdiff_t>(slot * slot_ + row * row_ + col * unit_);
   }
 
-  // Copies channels [first, first + count) (of the tensor) of the band that starts at `outer` and `row`, from sample blocks
-  // [block, block + slots).
-  void gather(const float* x, size_t first, int count, size_t outer, int row, int block, int slots,
-              float* out) const;
+  // Copies channels [first, first + count) (of the tensor) of the band that starts at `outer` and `row`, from a sample block at x to
+  // its slot.
+  void gather(const float* x, size_t first, int count, size_t outer, int row, int slot, float* out) const;
   // Adds the channels up into one.
-  void gather_sum(const float* x, size_t first, int count, size_t outer, int row, int block, int slots,
-                  float* out) const;
+  void gather_sum(const float* x, size_t first, int count, size_t outer, int row, int slot, float* out) const;
 
  private:
   template <bool Add>
