@@ -59,9 +59,10 @@ export async function compare(
   const ours: Sample[] = [];
   try {
     const masks = randomMasks(model.plan.params, density, seed);
+    const scores = model.plan.params.map((param) => new Float32Array(param.size));
     const turn = async () => {
       for (let round = 0; round <= rounds; round++) {
-        const sample = await timeRound(program, masks, [batch], signal);
+        const sample = await timeRound(program, masks, [batch], { signal, scores });
         if (round > 0) ours.push(sample); // the first warms up, as the peer's does
       }
     };

@@ -89,12 +89,15 @@ Program& ProgramWrap::idle(Napi::Env env) {
 
 Program& ProgramWrap::ready(Napi::Env env) {
   Program& program = idle(env);
-  for (size_t i = 0; i < weights_.size(); ++i)
-    if (!weights_[i].intact())
-      fail(env, "ERR_STATE",
-           "weights[" + std::to_string(i) +
-               "] was transferred, detached or resized, but the program works on it until it is disposed: "
-               "dispose it and compile again");
+  const auto check = [&](const std::vector<Borrowed>& arrays, const char* what, const char* until) {
+    for (size_t i = 0; i < arrays.size(); ++i)
+      if (!arrays[i].intact())
+        fail(env, "ERR_STATE",
+             std::string(what) + "[" + std::to_string(i) +
+                 "] was transferred, detached or resized, but the program works on it until " + until);
+  };
+  check(weights_, "weights", "it is disposed: dispose it and compile again");
+  check(results_, "results", "the round ends: begin another");
   return program;
 }
 
@@ -124,9 +127,24 @@ Napi::Value ProgramWrap::set_mask(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ProgramWrap::begin(const Napi::CallbackInfo& info) {
-  Program& program = idle(info.Env());
-  guarded(info.Env(), [&] { program.begin(info[0].ToBoolean()); });
-  return info.Env().Undefined();
+  Napi::Env env = info.Env();
+  const bool scoring = info.Length() > 0;
+  std::vector<Borrowed> keep;
+  RoundOutput out;
+  if (scoring) {
+    const Plan& plan = idle(env).plan();
+    std::vector<size_t> sizes, u_sizes;
+    for (const auto& p : plan.params) sizes.push_back(p.size);
+    for (uint32_t o : plan.outputs) u_sizes.push_back(plan.values[o].size);
+    out.scores = arrays(env, info[0], sizes, "scores", keep);
+    out.u = arrays(env, info.Length() > 1 ? info[1] : env.Undefined(), u_sizes, "u", keep);
+    for (const Borrowed& array : keep)
+      if (!array.intact()) fail(env, "ERR_STATE", "scores or u changed while they were handed over");
+  }
+  Program& program = idle(env);  // an array's getter may have disposed it
+  guarded(env, [&] { program.begin(scoring ? &out : nullptr); });
+  results_ = std::move(keep);
+  return env.Undefined();
 }
 
 Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
@@ -155,29 +173,19 @@ Napi::Value ProgramWrap::push(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ProgramWrap::finish(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  Program& program = ready(env);
-  const Plan& plan = program.plan();
-  std::vector<Borrowed> keep;
-  RoundOutput out;
-  if (!program.forward_only()) {
-    std::vector<size_t> sizes, u_sizes;
-    for (const auto& p : plan.params) sizes.push_back(p.size);
-    for (uint32_t o : plan.outputs) u_sizes.push_back(plan.values[o].size);
-    out.scores = arrays(env, info[0], sizes, "scores", keep);
-    out.u = arrays(env, info[1], u_sizes, "u", keep);
-  }
+  Program& program = ready(info.Env());
   auto log2 = std::make_shared<Log2Scalars>();
   return start(
-      env, [&program, out, log2] { *log2 = program.finish(out); },
-      [log2](Napi::Env e) -> Napi::Value {
+      info.Env(), [&program, log2] { *log2 = program.finish(); },
+      [this, log2](Napi::Env e) -> Napi::Value {
+        results_.clear();
         Napi::Object r = Napi::Object::New(e);
         r.Set("R", log2->R);
         r.Set("Jfv2", log2->Jfv2);
         r.Set("Jvt2", log2->Jvt2);
         return r;
       },
-      std::move(keep));
+      {});
 }
 
 Napi::Value ProgramWrap::abort(const Napi::CallbackInfo& info) {
@@ -207,6 +215,7 @@ void ProgramWrap::release() {
   if (program_) peak_ = program_->peak_bytes();
   program_.reset();
   weights_.clear();
+  results_.clear();
   account();
 }
 

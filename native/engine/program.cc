@@ -1,5 +1,7 @@
 #include "program.h"
 
+#include <float.h>
+
 #include "error.h"
 #include "layout.h"
 #include "lazy.h"
@@ -85,7 +87,7 @@ void Program::close() {
   open_ = false;
   forget();
   gradients_.reset();
-  track_gradients();
+  out_ = RoundOutput();
 }
 
 void Program::check_open() const {
@@ -99,23 +101,20 @@ void Program::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
   weights_.set_mask(param, bits, bytes);
 }
 
-void Program::begin(bool forward_only) {
+void Program::begin(const RoundOutput* out) {
   clear_abort();
   close();
-  forward_only_ = forward_only;
+  forward_only_ = out == nullptr;
   samples_ = 0;
   finite_ = true;
   joint_R_ = ScaledSum();
   outputs_.assign(plan_.outputs.size(), Output());
-  gradients_ = forward_only ? nullptr : std::make_unique<GradientStore>(plan_);
-  track_gradients();
+  if (out) {
+    out_ = *out;
+    gradients_ = std::make_unique<GradientStore>(plan_, out_.scores);
+  }
   for (auto& s : steps_) s->begin_round();
   open_ = true;
-}
-
-void Program::track_gradients() {
-  gradient_bytes_ = gradients_ ? gradients_->bytes() : 0;
-  gradient_peak_ = std::max<size_t>(gradient_peak_, gradient_bytes_);
 }
 
 void Program::forward(DataPass& pass, const float* x, int samples) {
@@ -220,7 +219,6 @@ void Program::add_u(Output& out, Grid grid, const Value& c, size_t elements) {
 void Program::back(Walk& walk) {
   for (size_t i = steps_.size(); i-- > 0;)
     if (steps_[i]->signal()) steps_[i]->down(env_, walk, *gradients_);
-  track_gradients();
 }
 
 // j's way back: every output element of every sample counts once.
@@ -234,16 +232,16 @@ void Program::add_joint(DataPass& pass) {
   back(walk);
 }
 
-Log2Scalars Program::finish(const RoundOutput& out) {
+Log2Scalars Program::finish() {
   check_open();
   if (samples_ == 0) throw Error("ERR_STATE", "finish without a sample pushed");
   Log2Scalars log2;
   try {
     if (!forward_only_ && joint_) {
       log2.R = joint_R_.log2();
-      scores(out.scores, joint_R_.sum, joint_R_.exp);
+      scores(joint_R_.sum, joint_R_.exp);
     } else if (!forward_only_) {
-      log2 = finish_px(out);
+      log2 = finish_px();
     }
   } catch (...) {
     close();
@@ -253,7 +251,7 @@ Log2Scalars Program::finish(const RoundOutput& out) {
   return log2;
 }
 
-Log2Scalars Program::finish_px(const RoundOutput& out) {
+Log2Scalars Program::finish_px() {
   Walk walk;
   walk.net = Net::g;
   walk.grid = Grid();
@@ -299,35 +297,35 @@ Log2Scalars Program::finish_px(const RoundOutput& out) {
     walk.add_up(env_, 1, id, constant(env_, walk.grid, n, 1.0f));
   }
   back(walk);
-  scores(out.scores, R.sum, R.exp);
+  scores(R.sum, R.exp);
   for (size_t k = 0; k < outputs_.size(); ++k)
     for (size_t e = 0; e < outputs_[k].u.size(); ++e)
-      out.u[k][e] = largest > 0.0 ? static_cast<float>(outputs_[k].u[e] / largest) : 0.0f;
+      out_.u[k][e] = largest > 0.0 ? static_cast<float>(outputs_[k].u[e] / largest) : 0.0f;
   return {R.log2(), jfv2.log2(), gradients_->total().log2()};
 }
 
-// S_j / R = (θ_j·2^shift)² m_j G_j / R; what no path crosses stays 0.
-void Program::scores(const std::vector<float*>& out, double R, int R_exp) {
+// S_j / R = (θ_j·2^shift)² G_j / R, in place; G is 0 at weights that are gone, and so is what no path crosses.
+void Program::scores(double R, int R_exp) {
   for (uint32_t p = 0; p < plan_.params.size(); ++p) {
     const size_t n = plan_.params[p].size;
-    float* s = out[p];
+    float* const s = out_.scores[p];
     if (!(R > 0.0) || !gradients_->touched(p)) {
       std::fill(s, s + n, 0.0f);
       continue;
     }
-    const double factor = std::ldexp(1.0 / R, std::clamp(gradients_->exponent(p) - R_exp, -1000, 1000));
     const double shift = std::ldexp(1.0, weights_.shift(p));
+    const double factor = std::ldexp(1.0 / R, std::clamp(gradients_->exponent(p) - R_exp, -1000, 1000));
     const float* theta = weights_.values(p);
-    const float* gradient = gradients_->values(p);
-    const uint8_t* mask = weights_.mask(p);
     for_ranges(threads_, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      int bad = 0;
       for (size_t i = lo; i < hi; ++i) {
         const double t = theta[i] * shift;
-        s[i] = Weights::bit(mask, i) ? static_cast<float>(t * t * gradient[i] * factor) : 0.0f;
-        if (!std::isfinite(s[i]))
-          throw Error("ERR_NUMERIC", "a score of parameter " + std::to_string(p) +
-                                         " is not finite; check the weights for NaN or infinity");
+        s[i] = static_cast<float>(t * t * s[i] * factor);
+        bad |= !(s[i] <= FLT_MAX);
       }
+      if (bad)
+        throw Error("ERR_NUMERIC", "a score of parameter " + std::to_string(p) +
+                                       " is not finite; check the weights for NaN or infinity");
     });
   }
 }

@@ -33,17 +33,18 @@ class Program {
 
   // Ends a round that is under way: one round has one set of masks.
   void set_mask(uint32_t param, const uint8_t* bits, size_t bytes);
-  void begin(bool forward_only);
+  // out: filled by finish, and worked in until then, so that a score takes no memory but its own; borrowed until the round ends. Null
+  // for a round of f alone.
+  void begin(const RoundOutput* out);
   // push and finish throw Error(ERR_STATE) unless begin() was called and no error has ended the round since.
   // x: [samples, input shape], borrowed during the call. y (may be null): out, per output [samples, output shape].
   void push(const float* x, int samples, const std::vector<float*>* y);
-  // Without effect on `out` after a forward-only round.
-  Log2Scalars finish(const RoundOutput& out);
+  Log2Scalars finish();
 
   void abort() { threads_.abort(); }
   void clear_abort() { threads_.clear_abort(); }
-  size_t current_bytes() const { return pool_.current() + gradient_bytes_; }
-  size_t peak_bytes() const { return std::max<size_t>(pool_.peak() + gradient_peak_, current_bytes()); }
+  size_t current_bytes() const { return pool_.current(); }
+  size_t peak_bytes() const { return pool_.peak(); }
   const char* isa() const { return kernels_.isa; }
   const Plan& plan() const { return plan_; }
   bool forward_only() const { return forward_only_; }
@@ -61,13 +62,12 @@ class Program {
   void add_u(Output& out, Grid grid, const Value& c, size_t elements);
   void add_joint(DataPass& pass);
   void back(Walk& walk);
-  Log2Scalars finish_px(const RoundOutput& out);
-  void scores(const std::vector<float*>& out, double R, int R_exp);
+  Log2Scalars finish_px();
+  void scores(double R, int R_exp);
   void check_open() const;
   void close();  // ends the round and frees what it gathered
   void forget();
   std::string first_bad_step(const float* x, int samples);
-  void track_gradients();
 
   Plan plan_;
   const Kernels& kernels_;
@@ -86,8 +86,8 @@ class Program {
   bool finite_ = true;  // every output of f so far
   std::vector<Output> outputs_;
   ScaledSum joint_R_;
-  std::unique_ptr<GradientStore> gradients_;
-  std::atomic<size_t> gradient_bytes_{0}, gradient_peak_{0};
+  RoundOutput out_;
+  std::unique_ptr<GradientStore> gradients_;  // they are where the scores will be
 };
 
 }  // namespace px

@@ -94,7 +94,7 @@ class StepTimer {
     if (weights) step_->up(env_, walk);
     walk.up[0].assign(env_.plan.values.size(), Value());
     walk.up[0][output_] = d_;
-    GradientStore gradients(env_.plan);
+    GradientStore gradients(env_.plan, {timing_.out});
     const double seconds = timed([&] { step_->down(env_, walk, gradients); });
     if (last && !weights) store(std::move(walk.up[0][input_]), input_);
     if (last && weights) store(gradients);
@@ -120,10 +120,8 @@ class StepTimer {
   }
   void store(GradientStore& gradients) {
     if (!gradients.touched(0)) return;
-    const size_t n = env_.plan.params[0].size;
-    std::copy(gradients.values(0), gradients.values(0) + n, timing_.out);
     // Gathered for (θ·2^shift)², wanted for θ².
-    scale_out(n, gradients.exponent(0) + 2 * weights_.shift(0));
+    scale_out(env_.plan.params[0].size, gradients.exponent(0) + 2 * weights_.shift(0));
   }
   void scale_out(size_t n, int exp) {
     for (size_t i = 0; i < n; ++i) timing_.out[i] = std::ldexp(timing_.out[i], exp);

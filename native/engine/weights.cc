@@ -50,25 +50,21 @@ void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
 
 float GradientStore::admit(Env& env, uint32_t param, int exp) {
   Slot& s = slots_[param];
-  if (s.values.empty()) {
+  const auto each = [&](auto fn) { for_ranges(env.threads, plan_.params[param].size, kGrainFloats, fn); };
+  if (!s.touched) {
+    s.touched = true;
     s.exp = exp;
-    s.values.assign(plan_.params[param].size, 0.0f);
+    each([&](size_t lo, size_t hi, size_t) { std::fill(s.values + lo, s.values + hi, 0.0f); });
     return 1.0f;
   }
   if (exp > s.exp) {
     const float down = pow2(s.exp - exp);
-    for_ranges(env.threads, s.values.size(), kGrainFloats, [&](size_t lo, size_t hi, size_t) {
-      env.kernels.scale(s.values.data() + lo, s.values.data() + lo, hi - lo, down);
+    each([&](size_t lo, size_t hi, size_t) {
+      env.kernels.scale(s.values + lo, s.values + lo, hi - lo, down);
     });
     s.exp = exp;
   }
   return pow2(exp - s.exp);
-}
-
-size_t GradientStore::bytes() const {
-  size_t n = 0;
-  for (const Slot& s : slots_) n += s.values.size() * sizeof(float);
-  return n;
 }
 
 }  // namespace px

@@ -45,21 +45,24 @@ class Weights {
 // micro-batches; and of the upstream of ones (column 1) no more than its sum over surviving weights.
 class GradientStore {
  public:
-  explicit GradientStore(const Plan& plan) : plan_(plan), slots_(plan.params.size()) {}
+  // values[i]: where parameter i's are gathered, borrowed; whatever they hold until touched.
+  GradientStore(const Plan& plan, const std::vector<float*>& values) : plan_(plan) {
+    for (float* v : values) slots_.push_back({v, 0, false});
+  }
   // Makes room for a contribution with exponent `exp`: returns what to multiply it by; what is stored is rescaled.
   float admit(Env& env, uint32_t param, int exp);
-  float* values(uint32_t param) { return slots_[param].values.data(); }
+  float* values(uint32_t param) { return slots_[param].values; }
   int exponent(uint32_t param) const { return slots_[param].exp; }
-  bool touched(uint32_t param) const { return !slots_[param].values.empty(); }
+  bool touched(uint32_t param) const { return slots_[param].touched; }
 
   void add_total(double sum, int exp) { total_.add(sum, exp); }
   const ScaledSum& total() const { return total_; }
-  size_t bytes() const;
 
  private:
   struct Slot {
-    std::vector<float> values;  // empty until touched
-    int exp = 0;
+    float* values;
+    int exp;
+    bool touched;
   };
   const Plan& plan_;
   std::vector<Slot> slots_;

@@ -84,7 +84,7 @@ void run(px::Plan plan, uint8_t options) {
     std::vector<uint8_t> mask((weights[i].size() + 7) / 8, 0xb7);
     program.set_mask(static_cast<uint32_t>(i), mask.data(), mask.size());
   }
-  program.begin(false);
+  program.begin(&out);
   for (const int samples : {1 + (options >> 2) % 20, 1}) {
     const std::vector<float> x = values(elements * samples, 7);
     std::vector<std::vector<float>> y;
@@ -93,7 +93,7 @@ void run(px::Plan plan, uint8_t options) {
     for (auto& v : y) places.push_back(v.data());
     program.push(x.data(), samples, &places);
   }
-  program.finish(out);
+  program.finish();
 }
 
 }  // namespace

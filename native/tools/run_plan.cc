@@ -95,9 +95,9 @@ int run(int argc, char** argv) {
   px::Log2Scalars log2;
   for (int r = 0; r < repeat; ++r) {
     const auto start = std::chrono::steady_clock::now();
-    program.begin(false);
+    program.begin(&out);
     for (auto& b : batches) program.push(b.second.data(), b.first, nullptr);
-    log2 = program.finish(out);
+    log2 = program.finish();
     const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     fprintf(stderr, "round %d: %.3f s, peak %zu MiB, %s\n", r + 1, s, program.peak_bytes() >> 20,
             program.isa());

@@ -13,7 +13,7 @@ export interface MemoryEstimate {
   readonly microBatch: number;
   /** The same while g is evaluated: one sample, forward, and backward with two upstreams (px alone). */
   readonly weightPass: number;
-  /** What is kept per weight: gradients, scores, masks, and packed copies of the largest tensor. */
+  /** What is kept per weight: its score, masks, and packed copies of the largest tensor. */
   readonly weights: number;
   readonly total: number;
 }
@@ -39,8 +39,8 @@ export function estimateMemory(plan: Plan, options: MemoryOptions): MemoryEstima
   const weightPass = joint ? 0 : peak(plan, { samples: 1, withF: false, columns: 2 });
   const sizes = plan.params.map((param) => param.size);
   const all = sizes.reduce((sum, size) => sum + size, 0);
-  // Gradient and score, four sets of packed masks (old, new, last good, the engine's), one of bytes for the file.
-  const weights = all * (2 * FLOAT + 4 / 8 + 1) + 2 * Math.max(0, ...sizes) * FLOAT;
+  // The score, which was a gradient before, four sets of packed masks (old, new, last good, the engine's), one of bytes for the file.
+  const weights = all * (FLOAT + 4 / 8 + 1) + 2 * Math.max(0, ...sizes) * FLOAT;
   // g is evaluated after the data: the two walks never live together.
   const total = POOL_SLACK * Math.max(microBatch, weightPass) + weights;
   return { microBatch, weightPass, weights, total };

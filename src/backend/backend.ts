@@ -49,6 +49,8 @@ export interface RoundOptions {
   readonly outputs?: boolean;
   /** Evaluate f alone: push returns outputs, there are no scores and finish() resolves without any. */
   readonly forwardOnly?: boolean;
+  /** Where the scores go, one array per parameter: borrowed and worked in until the round ends. Default: new ones. */
+  readonly scores?: readonly Float32Array[] | undefined;
 }
 
 export interface PushResult {

@@ -2,7 +2,7 @@ import { roundMacs } from '../analysis/work.js';
 import type { Method, NormStatistics, Program } from '../backend/backend.js';
 import { cpuBackend } from '../backend/native/cpu.js';
 import type { Plan } from '../plan/plan.js';
-import { type MicroBatch, scoreRound } from '../prune/round.js';
+import { type MicroBatch, type RoundControl, scoreRound } from '../prune/round.js';
 import { randomMasks } from './inputs.js';
 import { inTurns, measure, type Sample } from './sampling.js';
 
@@ -54,10 +54,11 @@ export async function timeRounds(
   const { params } = model.plan;
   const program = await compileFor(model, setting);
   try {
+    const scores = params.map(({ size }) => new Float32Array(size));
     const rounds = densities.map((density) => {
       const masks = randomMasks(params, density, seed);
       return async () => {
-        const sample = await timeRound(program, masks, batches, signal);
+        const sample = await timeRound(program, masks, batches, { signal, scores });
         onRound?.();
         return sample;
       };
@@ -92,10 +93,10 @@ export function timeRound(
   program: Program,
   masks: readonly Uint8Array[],
   batches: readonly MicroBatch[],
-  signal?: AbortSignal | undefined,
+  control: RoundControl = {},
 ): Promise<Sample> {
   return measure(async () => {
     program.setMasks(masks);
-    await scoreRound(program, batches, { signal });
+    await scoreRound(program, batches, control);
   });
 }

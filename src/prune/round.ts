@@ -11,6 +11,8 @@ export interface RoundControl {
   readonly signal?: AbortSignal | undefined;
   /** Called after each micro-batch with the number of micro-batches done. */
   readonly onMicroBatch?: ((done: number) => void) | undefined;
+  /** Arrays to put the scores into: those of a round before that nobody reads any more. */
+  readonly scores?: readonly Float32Array[] | undefined;
 }
 
 /**
@@ -23,12 +25,12 @@ export async function scoreRound(
   batches: Iterable<MicroBatch> | AsyncIterable<MicroBatch>,
   control: RoundControl = {},
 ): Promise<RoundResult> {
-  const { signal, onMicroBatch } = control;
+  const { signal, onMicroBatch, scores } = control;
   throwIfAborted(signal);
   const abort = () => program.abort();
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    program.begin();
+    program.begin({ scores });
     let done = 0;
     for await (const batch of batches) {
       throwIfAborted(signal);

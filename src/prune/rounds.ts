@@ -57,11 +57,16 @@ export async function runRounds(start: PruneState, options: RoundsOptions): Prom
   const { program, schedule, names, takesPart, floor, threads, signal } = options;
   let state = start;
   let saved = Promise.resolve();
+  let spare: readonly Float32Array[] | undefined;
   try {
     for (let round = state.rounds.length + 1; ; round++) {
       const began = performance.now();
       program.setMasks(state.masks);
-      const control: RoundControl = { signal, onMicroBatch: (done) => options.onMicroBatch?.(round, done) };
+      const control: RoundControl = {
+        signal,
+        onMicroBatch: (done) => options.onMicroBatch?.(round, done),
+        scores: spare,
+      };
       const result = await scoreRound(program, options.batches(), control);
       await saved;
       const { scores, log2 } = result;
@@ -73,6 +78,7 @@ export async function runRounds(start: PruneState, options: RoundsOptions): Prom
       const kept = schedule[round - 1]!;
       const competition = { names, takesPart, floor, threads, signal };
       const masks = await selectTopKAsync(scores, state.masks, kept, competition);
+      spare = scores;
       const seconds = (performance.now() - began) / 1000;
       state = { masks, lastGood: state.masks, rounds: [...state.rounds, { round, kept, log2, seconds }] };
       saved = options.save?.(state) ?? saved;

@@ -65,9 +65,9 @@ function outputs() {
 
 async function round(program: Loose): Promise<unknown> {
   const [scores, u] = outputs();
-  program.begin(false);
+  program.begin(scores, u);
   await program.push(x, 4, null);
-  return [await program.finish(scores, u), scores, u];
+  return [await program.finish(), scores, u];
 }
 
 /** The rejection or what was thrown; undefined where the call was accepted. */
@@ -107,18 +107,18 @@ describe('the addon refuses', () => {
     const good: [keyof NativeProgram, unknown[], number[]][] = [
       ['setMask', [0, new Uint8Array(14).fill(255)], [1]],
       ['push', [x, 4, null], [0, 1]],
-      ['finish', [scores, u], [0, 1]],
+      ['begin', [scores, u], [0, 1]],
     ];
     for (const [method, args, places] of good) {
       for (const place of places) {
         for (const odd of ODD) {
-          program.begin(false);
+          program.begin(scores, u);
           await program.push(x, 4, null);
           const given = args.map((arg, i) => (i === place ? odd : arg));
           expect(await refusal(() => program[method](...given)), `${method} ${place}`).toBeInstanceOf(Error);
         }
       }
-      expect(await refusal(() => program[method]())).toBeInstanceOf(Error);
+      if (method !== 'begin') expect(await refusal(() => program[method]())).toBeInstanceOf(Error);
     }
     expect(await round(program)).toEqual(expected);
     program.dispose();
@@ -126,7 +126,7 @@ describe('the addon refuses', () => {
 
   it('a program that an argument disposes on its way', async () => {
     const program = make(bytes, weights, options);
-    program.begin(false);
+    program.begin();
     const disposer = { valueOf: () => program.dispose() ?? 4 };
     expect(await refusal(() => program.push(x, disposer, null))).toMatchObject({ code: 'ERR_STATE' });
     const other = make(bytes, weights, options);

@@ -6,6 +6,7 @@ namespace px {
 namespace {
 
 constexpr int kMinPairs = 8;        // channel pairs a task has at least, where there are as many
+constexpr int kSomePairs = 28;      // channel pairs whose lists are made together
 constexpr double kShortList = 10;   // entries that need no runs
 constexpr size_t kFewVectors = 16;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
@@ -41,7 +42,7 @@ class PhaseRun {
     const size_t room = ListBuilder::room(phase.taps());
     box_offsets_.resize(room);
     box_weights_.resize(room);
-    box_list_ = ListBuilder::box(window_.taps(), box_offsets_.data(), box_weights_.data());
+    box_list_ = ListBuilder::box(window_.taps(), {box_offsets_.data(), box_weights_.data()});
   }
 
   void run();
@@ -81,22 +82,27 @@ class PhaseRun {
     lists_.resize(static_cast<size_t>(chunks_) * all);
     offsets_ = env_.pool.acquire(all * room);
     weights_ = env_.pool.acquire(all * room);
-    for_ranges(env_.threads, all, std::max<size_t>(1, kGrainFloats / room),
-               [&](size_t lo, size_t hi, size_t) {
-                 ListBuilder builder = this->builder();
-                 for (size_t i = lo; i < hi; ++i) {
-                   int32_t* off = reinterpret_cast<int32_t*>(offsets_.get()) + i * room;
-                   float* w = weights_.get() + i * room;
-                   if (call_.box) {
-                     lists_[i] = ListBuilder::box(window_.taps(), off, w);
-                     continue;
-                   }
-                   for (int q = 0; q < chunks_; ++q)
-                     lists_[q * all + i] =
-                         builder.build(static_cast<int>(i / pairs_), static_cast<int>(i % pairs_), q * chunk_,
-                                       std::min(map_.in_channels, (q + 1) * chunk_), off, w);
-                 }
-               });
+    // Some pairs at a time: an adjoint's weights lie side by side.
+    const size_t some = std::clamp<size_t>(kGrainFloats / room, std::min(kSomePairs, pairs_), pairs_);
+    const size_t sets = (pairs_ + some - 1) / some;
+    env_.threads.run(groups * sets, [&](size_t task) {
+      const int group = static_cast<int>(task / sets), first = static_cast<int>(task % sets) * some,
+                end = std::min(pairs_, first + static_cast<int>(some));
+      ListBuilder builder = this->builder();
+      std::vector<ListBuilder::Room> rooms;
+      const size_t base = static_cast<size_t>(group) * pairs_ + first;
+      for (int p = 0; p < end - first; ++p)
+        rooms.push_back({reinterpret_cast<int32_t*>(offsets_.get()) + (base + p) * room,
+                         weights_.get() + (base + p) * room});
+      for (int q = 0; q < chunks_; ++q) {
+        ConvList* const lists = lists_.data() + q * all + base;
+        if (call_.box)
+          for (int p = 0; p < end - first; ++p) lists[p] = ListBuilder::box(window_.taps(), rooms[p]);
+        else
+          builder.build(group, first, end, q * chunk_, std::min(map_.in_channels, (q + 1) * chunk_),
+                        rooms.data(), lists);
+      }
+    });
   }
 
   void merge_moments(size_t bands) {
@@ -220,23 +226,24 @@ class PhaseRun::Task {
     }
   }
 
+  // For lists that do not outlive the chunk.
   void make_room() {
-    const size_t room = run_.pair_room(run_.chunk_, 1) * (end_ - first_);
-    own_offsets_ = px::room(scratch_->offsets, room);
-    own_weights_ = px::room(scratch_->weights, room);
-    own_lists_.resize(end_ - first_);
+    const size_t each = run_.pair_room(run_.chunk_, 1), pairs = end_ - first_;
+    int32_t* off = px::room(scratch_->offsets, each * pairs);
+    float* w = px::room(scratch_->weights, each * pairs);
+    for (size_t p = 0; p < pairs; ++p) own_rooms_.push_back({off + p * each, w + p * each});
+    own_lists_.resize(pairs);
+    builder_ = std::make_unique<ListBuilder>(run_.builder());
   }
 
   // Points `a` at the lists of a chunk; true where one begins with the box sum.
   bool lists(int g, int q, int from, int to, ConvArgs& a) {
-    if (!run_.lists_.empty()) {
-      a.lists = run_.lists_.data() + (static_cast<size_t>(q) * run_.map_.groups + g) * run_.pairs_ + first_;
-    } else {
-      int32_t* off = own_offsets_;
-      float* w = own_weights_;
-      ListBuilder builder = run_.builder();
-      for (int p = first_; p < end_; ++p) own_lists_[p - first_] = builder.build(g, p, from, to, off, w);
+    if (builder_) {
+      auto rooms = own_rooms_;
+      builder_->build(g, first_, end_, from, to, rooms.data(), own_lists_.data());
       a.lists = own_lists_.data();
+    } else {
+      a.lists = run_.lists_.data() + (static_cast<size_t>(q) * run_.map_.groups + g) * run_.pairs_ + first_;
     }
     for (int p = 0; p < end_ - first_; ++p)
       if (a.lists[p].boxed) return true;
@@ -356,8 +363,9 @@ class PhaseRun::Task {
   BorrowedScratch scratch_;
   std::vector<Row> rows_;
   std::vector<ptrdiff_t>& yp_;
-  float *input_ = nullptr, *output_ = nullptr, *own_weights_ = nullptr;
-  int32_t* own_offsets_ = nullptr;
+  float *input_ = nullptr, *output_ = nullptr;
+  std::unique_ptr<ListBuilder> builder_;  // of lists that do not outlive the chunk
+  std::vector<ListBuilder::Room> own_rooms_;
   std::vector<ConvList> own_lists_;
   float *box_ = nullptr, *start_ = nullptr;  // the chunk's channels added up, and the box sums of every point
 };

@@ -34,37 +34,63 @@ class ListBuilder {
       : map_(map),
         w_(w),
         entries_(entries),
+        weights_(weights),
         taps_(weights.size()),
         spans_(map, weights, w.in_factor != nullptr),
-        step_(step) {}
+        step_(step),
+        across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= Weights::kSpan &&
+                w.source != Source::mask) {}
 
   // Offsets, and weights, that a list may have whose channels have `entries` weights.
   static size_t room(size_t entries) { return 2 * entries + 4 * kConvRun; }
 
-  // Output channels 2*pair and 2*pair + 1 of a group, input channels [from, to). Moves the pointers behind what it writes. Where most
-  // weights of an h list survive, the list holds those that do not, to be taken off the box sum (ConvList::boxed).
-  ConvList build(int group, int pair, int from, int to, int32_t*& off, float*& w);
+  // Where a pair's lists go, one behind the other.
+  struct Room {
+    int32_t* off;
+    float* w;
+  };
+  // Pairs [first, end) of a group's output channels, input channels [from, to); rooms[i] and lists[i] belong to pair first + i. Where
+  // most weights of an h list survive, the list holds those that do not, to be taken off the box sum (ConvList::boxed).
+  void build(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
 
   // One channel, all taps of weight 1.
-  static ConvList box(const std::vector<int32_t>& taps, int32_t* off, float* w);
+  static ConvList box(const std::vector<int32_t>& taps, Room room);
 
  private:
   struct Entry {
     int32_t off;
     float w;
   };
+  // A list in the making: what both channels have is where it belongs, what each has alone is not.
+  struct Pair {
+    Room room;
+    Entry *first, *second;
+    size_t both, firsts, seconds;
+    bool two, flip0, flip1;  // flip: the channel's list holds the weights that are gone, as -1
+  };
   template <Source S>
-  ConvList collect(int group, int pair, int from, int to, bool flip0, bool flip1, int32_t*& off, float*& w);
+  void collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
+  template <Source S>
+  void scan(Pair& pair, size_t i, size_t n, const int32_t* at, float factor) const;
+  template <Source S>
+  void scan_across(std::vector<Pair>& pairs, size_t i, const int32_t* at, float factor) const;
+  template <Source S>
+  void take(Pair& pair, size_t i, uint64_t a, uint64_t b, const int32_t* at, float factor) const;
+  template <Source S>
+  float value(size_t i, float factor, bool flip) const;
   size_t kept(size_t row, int from, int to) const;
-  void write_single(size_t first, size_t second, ConvList& list, int32_t*& off, float*& w);
+  ConvList write(Pair& pair, bool joins) const;
 
   const LinearMap& map_;
   const WeightSource& w_;
   const std::vector<int32_t>& entries_;
+  const std::vector<size_t>& weights_;
   const size_t taps_;
   const WeightSpans spans_;
   const uint32_t step_;
-  std::vector<Entry> first_, second_;  // what each channel of a pair has alone
+  const bool across_;  // output channels adjoin in the stored weight, as an adjoint's do
+  std::vector<Entry> alone_;
+  std::vector<Pair> pairs_;
 };
 
 // How many input channels go into a chunk.

@@ -30,6 +30,8 @@ class WeightSpans {
     }
   }
 
+  bool taps_adjoin() const { return taps_adjoin_; }
+
  private:
   template <typename Fn>
   static void adjoining(size_t first, size_t entry, size_t n, int channel, Fn& fn) {

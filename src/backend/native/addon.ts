@@ -63,12 +63,10 @@ export interface NativeStepOptions {
 
 export interface NativeProgram {
   setMask(param: number, bits: Uint8Array): void;
-  begin(forwardOnly: boolean): void;
+  /** Both are filled by finish, and borrowed until the round ends; without them a round of f alone. */
+  begin(scores?: readonly Float32Array[], u?: readonly Float32Array[]): void;
   push(x: Float32Array, samples: number, y: readonly Float32Array[] | null): Promise<void>;
-  finish(
-    scores: readonly Float32Array[],
-    u: readonly Float32Array[],
-  ): Promise<{ R: number; Jfv2: number; Jvt2: number }>;
+  finish(): Promise<{ R: number; Jfv2: number; Jvt2: number }>;
   abort(): void;
   memory(): { current: number; peak: number };
   dispose(): void;

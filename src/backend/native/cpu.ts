@@ -43,7 +43,8 @@ export function cpuBackend(isa = process.env.PX_ISA): Backend {
 class CpuProgram implements Program {
   readonly backend: string;
   private outputs = false;
-  private forwardOnly = false;
+  /** Where the round under way puts what it finds; undefined in a round of f alone. */
+  private results: { scores: readonly Float32Array[]; u: readonly Float32Array[] } | undefined;
   private disposed = false;
 
   constructor(
@@ -76,8 +77,15 @@ class CpuProgram implements Program {
   begin(options: RoundOptions = {}): void {
     this.check();
     const forwardOnly = options.forwardOnly ?? false;
-    guard(() => this.native.begin(forwardOnly));
-    this.forwardOnly = forwardOnly;
+    if (forwardOnly) {
+      this.results = undefined;
+      guard(() => this.native.begin());
+    } else {
+      const scores = options.scores ?? allocate(this.plan.params.map((param) => param.size));
+      const u = this.outputArrays(1);
+      guard(() => this.native.begin(scores, u));
+      this.results = { scores, u };
+    }
     this.outputs = options.outputs ?? forwardOnly;
   }
 
@@ -100,13 +108,11 @@ class CpuProgram implements Program {
 
   async finish(): Promise<RoundResult> {
     this.check();
-    const { forwardOnly } = this;
-    const scores = forwardOnly ? [] : allocate(this.plan.params.map((param) => param.size));
-    const u = forwardOnly ? [] : this.outputArrays(1);
-    const log2 = await settled(() => this.native.finish(scores, u));
-    if (forwardOnly) return { scores, log2: { R: Number.NEGATIVE_INFINITY } };
-    if (this.options.method === 'px-joint') return { scores, log2: { R: log2.R } };
-    return { scores, u, log2 };
+    const { results } = this;
+    const log2 = await settled(() => this.native.finish());
+    if (!results) return { scores: [], log2: { R: Number.NEGATIVE_INFINITY } };
+    if (this.options.method === 'px-joint') return { scores: results.scores, log2: { R: log2.R } };
+    return { ...results, log2 };
   }
 
   abort(): void {
