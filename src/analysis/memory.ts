@@ -58,9 +58,10 @@ export function largestMicroBatch(plan: Plan, method: Method, most: number, limi
   return fits;
 }
 
-/** Samples are computed in blocks of 8 or 16. */
+/** Samples are computed in blocks of up to 16, three and fewer one by one. */
 function padToLanes(samples: number): number {
-  return samples <= 8 ? 8 : Math.ceil(samples / 16) * 16;
+  if (samples <= 3) return samples;
+  return Math.ceil(samples / 16) * 16;
 }
 
 /** The most bytes alive at once, forward and back. */
