@@ -22,7 +22,7 @@ struct WeightSource {
 
 // A chunk of input channels should be small enough for what a tile of points reads of it to stay in L1 while all output channels go
 // over it, but give an output channel enough entries to make adding to y cheap, and few enough for sums to stay accurate.
-constexpr double kTileFloats = 5 * 1024;
+constexpr double kTileFloats = 12 * 1024;
 constexpr double kLeastEntries = 10, kMostEntries = 144;
 
 class ListBuilder {
