@@ -45,14 +45,14 @@ struct GradRun {
 };
 
 struct GradArgs {
-  const float* d;  // upstream of one output channel
+  const float *d, *d1;  // upstreams of an output channel, and of another or null
   const float* x;
   const GradRun* runs;
   int run_count;
   ptrdiff_t d_step, x_step;  // floats between vectors of a run
   const int32_t* off;        // per entry, its offset in x
   uint32_t entries;
-  float* sum;  // in and out, one float an entry
+  float *sum, *sum1;  // in and out, one float an entry, of each channel
 };
 
 // Sums of outer products: of up to four neighbouring floats of d with two vectors of x, over points.

@@ -39,7 +39,9 @@ class GradientRun {
  private:
   class Task;
 
-  // Surviving weights of a unit by [chunk of input channels][output channel], in a task's borrowed memory.
+  // Surviving weights of a unit by [chunk of input channels][pair of output channels][list], in a task's borrowed memory. The lists: what
+  // both channels have, once for each of them, and what each has alone.
+  static constexpr int kLists = 4;
   struct Entries {
     BorrowedScratch scratch;
     std::vector<size_t> start;   // of each list, and the end
@@ -82,10 +84,11 @@ class GradientRun {
   void store(size_t unit, const Entries* parts) const {
     const size_t group = unit / (static_cast<size_t>(row_units_) * col_units_);
     const int first = static_cast<int>(unit / col_units_ % row_units_) * rows_;
-    const int rows = std::min(rows_, map_.out_channels - first);
+    const int pairs = (std::min(rows_, map_.out_channels - first) + 1) / 2;
     const Entries& e = parts[0];
     for (size_t l = 0; l + 1 < e.start.size(); ++l) {
-      const size_t channel = group * map_.out_channels + first + l % rows;
+      if (e.start[l] == e.start[l + 1]) continue;
+      const size_t channel = group * map_.out_channels + first + l / kLists % pairs * 2 + l % 2;
       const double factor = channel_factor(call_, channel);
       for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
         double s = 0.0;
@@ -130,7 +133,7 @@ class GradientRun::Task {
     lists_.place = room(scratch->place, most + 1);
     lists_.start.push_back(0);
     for (int q = 0; q < chunks; ++q)
-      for (int m = 0; m < rows_; ++m) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
+      for (int m = 0; m < rows_; m += 2) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
     lists_.sum = room(scratch->weights, lists_.start.back());
     std::fill_n(lists_.sum, lists_.start.back(), 0.0f);
     input_ = room(scratch->input, run_.chunk_ * window_.channel() + run_.lanes_);
@@ -147,15 +150,31 @@ class GradientRun::Task {
  private:
   void list(int m, int from, int to) {
     const LinearMap& map = run_.map_;
-    size_t n = lists_.start.back();
+    const uint8_t* mask = run_.call_.weight.mask;
     const size_t row = group_ * map.w_group + (row0_ + m) * map.w_out;
+    const bool two = m + 1 < rows_;
+    for (auto& list : found_) list.clear();
     spans_.each(row, col0_ + from, col0_ + to, [&](size_t first, size_t entry, size_t count, int) {
-      for_bits(Weights::span(run_.call_.weight.mask, first, count), [&](size_t t) {
-        lists_.off[n] = entries_[entry + t];
-        lists_.place[n++] = static_cast<ptrdiff_t>(first + t);
-      });
+      const size_t second = first + map.w_out;
+      const uint64_t a = Weights::span(mask, first, count), b = two ? Weights::span(mask, second, count) : 0;
+      const auto add = [&](int list, uint64_t which, size_t place) {
+        for_bits(which, [&](size_t t) {
+          found_[list].push_back({entries_[entry + t], static_cast<ptrdiff_t>(place + t)});
+        });
+      };
+      add(0, a & b, first);
+      add(1, a & b, second);
+      add(2, a & ~b, first);
+      add(3, b & ~a, second);
     });
-    lists_.start.push_back(n);
+    for (const auto& list : found_) {
+      size_t n = lists_.start.back();
+      for (const Found& f : list) {
+        lists_.off[n] = f.off;
+        lists_.place[n++] = f.place;
+      }
+      lists_.start.push_back(n);
+    }
   }
 
   // The band's vectors as runs: in a row of x and of d both advance by a constant. Positions go on from row to row, with zeros in d for
@@ -198,25 +217,38 @@ class GradientRun::Task {
     a.d_step = positions ? run_.lanes_
                          : static_cast<ptrdiff_t>(run_.phase_.col->step * run_.phase_.col_axis->out_stride) *
                                run_.lanes_;
-    for (int m = 0; m < rows_; ++m) {
-      const size_t first = lists_.start[static_cast<size_t>(q) * rows_ + m],
-                   end = lists_.start[static_cast<size_t>(q) * rows_ + m + 1];
-      if (first == end) continue;
-      const float* d = run_.call_.d + (static_cast<size_t>(group_) * map.out_channels + row0_ + m) *
-                                          map.out_channel_stride * run_.tiling_.unit;
-      a.d = positions ? gather_out(d) : d;
-      a.off = lists_.off + first;
-      a.entries = static_cast<uint32_t>(end - first);
-      a.sum = lists_.sum + first;
-      run_.env_.kernels.grad(&a);
+    for (int m = 0; m < rows_; m += 2) {
+      const size_t list = (static_cast<size_t>(q) * ((rows_ + 1) / 2) + m / 2) * kLists;
+      const size_t* const start = lists_.start.data() + list;
+      if (start[0] == start[kLists]) continue;
+      const float* d[2];
+      for (int i = 0; i < 2; ++i) {
+        const int channel = group_ * map.out_channels + row0_ + std::min(m + i, rows_ - 1);
+        d[i] = run_.call_.d + channel * map.out_channel_stride * run_.tiling_.unit;
+        if (positions) d[i] = gather_out(d[i], i);
+      }
+      const auto sums = [&](int list, const float* upstream, const float* other) {
+        if (start[list] == start[list + 1]) return;
+        a.d = upstream;
+        a.d1 = other;
+        a.off = lists_.off + start[list];
+        a.entries = static_cast<uint32_t>(start[list + 1] - start[list]);
+        a.sum = lists_.sum + start[list];
+        a.sum1 = lists_.sum + start[1];
+        run_.env_.kernels.grad(&a);
+      };
+      sums(0, d[0], d[1]);
+      sums(2, d[0], nullptr);
+      sums(3, d[1], nullptr);
     }
   }
 
   // Upstreams of the band's positions side by side, as the window has its inputs.
-  const float* gather_out(const float* d) {
+  const float* gather_out(const float* d, int which) {
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
     const size_t padded = static_cast<size_t>(vectors_) * run_.lanes_, rows = outs_.size() / runs_.size();
-    float* const upstream = room(lists_.scratch->output, runs_.size() * padded);
+    float* const upstream =
+        room(lists_.scratch->output, 2 * runs_.size() * padded) + which * runs_.size() * padded;
     std::fill_n(upstream, runs_.size() * padded, 0.0f);
     for (size_t i = 0; i < outs_.size(); ++i) {
       float* out = upstream + i / rows * padded + i % rows * window_.row();
@@ -230,6 +262,11 @@ class GradientRun::Task {
   const Window window_;
   const std::vector<int32_t> entries_;
   const WeightSpans spans_;
+  struct Found {
+    int32_t off;
+    ptrdiff_t place;
+  };
+  std::vector<Found> found_[kLists];
   int group_, row0_, col0_, rows_, cols_;
   Entries lists_;
   std::vector<GradRun> runs_;
