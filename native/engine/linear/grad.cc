@@ -8,13 +8,14 @@ namespace px {
 namespace {
 
 constexpr size_t kUnitWeights = size_t{1} << 16;  // weights (dense) a unit covers: their sums stay in L2
-constexpr size_t kWindowFloats =
-    5 * 1024;  // of gathered input: half of L1, for eight entries and d walk along it
-constexpr size_t kMostFloats = size_t{1} << 20;  // of gathered input, in any case
-constexpr double kEntries = 32;                  // entries an output channel should have in a gathered chunk
+constexpr size_t kWindowFloats = 32 * 1024;       // of gathered input: it stays in L2
+constexpr size_t kMostFloats = size_t{1} << 20;   // of gathered input, in any case
+constexpr double kEntries = 32;                   // entries an output channel should have in a gathered chunk
 constexpr double kFewSurvive = 0.15;  // up to here, a single sample's sums are made for survivors alone
 constexpr size_t kMinTasks = 32;
-constexpr int kMinPoints = 32;  // vectors a band should have, for sums to be worth their last addition
+constexpr size_t kMinPoints = 32,
+                 kMostPoints = 256;  // vectors a band should have, for sums to be worth their last addition
+constexpr size_t kFewTasks = 8;      // as long as there are as many bands
 
 // One phase. A unit is a block of output by input channels of one group; it is computed in parts, each over a range of bands, whose
 // sums are added in order.
@@ -58,10 +59,12 @@ class GradientRun {
     t.unit = positions ? 1 : call_.grid.lanes;
     t.step = positions ? lanes_ : 1;
     t.vectors = (phase_.col->count + t.step - 1) / t.step;
+    const size_t all = phase_.positions() / phase_.col->count * t.vectors * call_.grid.blocks;
+    const int points = static_cast<int>(std::clamp(all * unit_count() / kFewTasks, kMinPoints, kMostPoints));
     t.slots = 1;
-    t.rows = std::clamp((kMinPoints + t.vectors - 1) / t.vectors, 1, phase_.row->count);
-    if (phase_.outer_out.size() == 1 && t.rows * t.vectors < kMinPoints)
-      t.slots = std::min(call_.grid.blocks, (kMinPoints + t.rows * t.vectors - 1) / (t.rows * t.vectors));
+    t.rows = std::clamp((points + t.vectors - 1) / t.vectors, 1, phase_.row->count);
+    if (phase_.outer_out.size() == 1 && t.rows * t.vectors < points)
+      t.slots = std::min(call_.grid.blocks, (points + t.rows * t.vectors - 1) / (t.rows * t.vectors));
     t.slot_sets = (call_.grid.blocks + t.slots - 1) / t.slots;
     t.bands = (phase_.row->count + t.rows - 1) / t.rows;
     return t;
