@@ -162,6 +162,7 @@ static void conv_runs(const ConvArgs* a) {
     conv_points<4, true>,
     conv_points<5, true>,
     conv_points<6, true>,
+    conv_points<7, true>,
 #endif
   };
   runs[a->points - 1](a);
