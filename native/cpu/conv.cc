@@ -87,6 +87,11 @@ static void conv_points(const ConvArgs* args) {
   vec top = vec_zero();
   for (int c = 0; c < a.channels; c += 2) {
     const ConvList& list = a.lists[c / 2];
+    // Where the sums will go is fetched meanwhile: stores would wait for it.
+    for (int p = 0; p < P; ++p) {
+      prefetch_to_write(a.y + c * a.y_channel + a.yp[p]);
+      prefetch_to_write(a.y + (c + 1) * a.y_channel + a.yp[p]);
+    }
     vec sum0[P], sum1[P];
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {

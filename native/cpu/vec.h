@@ -175,6 +175,14 @@ static inline vec vec_where_bits(const uint8_t* bits, const vec& yes, const vec&
   return r;
 }
 
+static inline void prefetch_to_write(const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, 1);
+#else
+  (void)p;
+#endif
+}
+
 static inline float vec_largest(const vec& v) {
   float out[kVecFloats];
   vec_store(out, v);
