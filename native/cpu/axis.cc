@@ -28,18 +28,36 @@ static void axis(const AxisArgs* a) {
 // Axis after axis, slow axis last, this is the first maximum in row-major order of the whole window.
 static void axis_max(const AxisMaxArgs* a) {
   for (int o = 0; o < a->rows; ++o) {
-    float* y = a->f_out + o * a->inner;
-    float* h = a->c ? a->c_out + o * a->inner : nullptr;
-    uint32_t* k = a->choice ? a->choice + o * a->inner : nullptr;
+    float* const y = a->f_out + o * a->inner;
+    float* const h = a->c ? a->c_out + o * a->inner : nullptr;
+    uint32_t* const k = a->choice ? a->choice + o * a->inner : nullptr;
     const uint32_t lo = a->start[o], hi = a->start[o + 1];
+    size_t i = 0;
+    for (; lo < hi && i + kVecFloats <= a->inner; i += kVecFloats) {
+      const size_t first = a->index[lo] * a->inner + i;
+      vec best = vec_load(a->f + first), c = h ? vec_load(a->c + first) : vec_zero(), entry = vec_zero();
+      for (uint32_t e = lo + 1; e < hi; ++e) {
+        const size_t at = a->index[e] * a->inner + i;
+        const vec x = vec_load(a->f + at);
+        if (h) c = vec_where_above(x, best, vec_load(a->c + at), c);
+        if (k) entry = vec_where_above(x, best, vec_all(static_cast<float>(e - lo)), entry);
+        best = vec_where_above(x, best, x, best);
+      }
+      vec_store(y + i, best);
+      if (h) vec_store(h + i, c);
+      if (k) {
+        float entries[kVecFloats];
+        vec_store(entries, entry);
+        for (int l = 0; l < kVecFloats; ++l) k[i + l] = static_cast<uint32_t>(entries[l]);
+      }
+    }
     for (uint32_t e = lo; e < hi; ++e) {
-      const float* x = a->f + a->index[e] * a->inner;
-      const float* c = a->c ? a->c + a->index[e] * a->inner : nullptr;
-      for (size_t i = 0; i < a->inner; ++i) {
-        const bool take = e == lo || x[i] > y[i];
-        y[i] = take ? x[i] : y[i];
-        if (h) h[i] = take ? c[i] : h[i];
-        if (k) k[i] = take ? e - lo : k[i];
+      const size_t at = a->index[e] * a->inner;
+      for (size_t l = i; l < a->inner; ++l) {
+        if (e > lo && !(a->f[at + l] > y[l])) continue;
+        y[l] = a->f[at + l];
+        if (h) h[l] = a->c[at + l];
+        if (k) k[l] = e - lo;
       }
     }
   }

@@ -126,6 +126,12 @@ Chosen choose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axis
   return out;
 }
 
+// to += d where the choice was this one.
+template <typename Choice>
+static void add_chosen(const Choice* choice, uint32_t wanted, const float* d, size_t n, float* to) {
+  for (size_t i = 0; i < n; ++i) to[i] += choice[i] == wanted ? d[i] : 0.0f;
+}
+
 Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map,
                     const Buffer& choice, Value d) {
   const View v(grid, shape, map.axis);
@@ -147,8 +153,10 @@ Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axi
         uint32_t entry = map.start[row];
         while (map.index[entry] != i) ++entry;
         const uint32_t wanted = entry - map.start[row];
-        for (size_t l = 0; l < v.inner; ++l)
-          to[l] += (narrow ? bytes[at + l] : words[at + l]) == wanted ? d.data.get()[at + l] : 0.0f;
+        if (narrow)
+          add_chosen(bytes + at, wanted, d.data.get() + at, v.inner, to);
+        else
+          add_chosen(words + at, wanted, d.data.get() + at, v.inner, to);
       }
       max.add(env.kernels.largest(to, v.inner));
     }

@@ -10,7 +10,7 @@ constexpr int kSomePairs = 28;      // channel pairs whose lists are made togeth
 constexpr double kShortList = 10;   // entries that need no runs
 constexpr size_t kFewVectors = 16;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
-constexpr size_t kTaskWeights = size_t{1} << 18;  // weights a task of such a layer looks at
+constexpr size_t kTaskWeights = size_t{1} << 15;  // weights a task of such a layer looks at
 
 // One phase of one call.
 class PhaseRun {
@@ -327,10 +327,11 @@ class PhaseRun::Task {
           const float* from =
               output_ + (m * points() + rows_[s].first) * run_.lanes_ + r * run_.window_.row();
           float* to = run_.y(block) + (channel + m) * run_.map_.out_channel_stride + out_at(r, 0);
-          for (int c = 0; c < count; ++c) {
-            to[c * step] = from[c];
-            top = std::max(top, from[c]);
-          }
+          if (step == 1)
+            std::copy(from, from + count, to);
+          else
+            for (int c = 0; c < count; ++c) to[c * step] = from[c];
+          if (!run_.tops_.empty()) top = std::max(top, run_.env_.kernels.largest(from, count));
         }
       if (!run_.tops_.empty()) run_.tops_[block / run_.call_.grid.blocks].add(top);
     }

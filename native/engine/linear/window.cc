@@ -94,8 +94,20 @@ void Window::row_of(const float* in, bool inside, int residue, float* out) const
 // One channel of one sample block.
 template <bool Add>
 void Window::channel_of(const float* x, size_t outer, int row, float* out) const {
+  // Rows that are read whole lie side by side here as there.
+  const bool whole = rows_.residues() == 1 && cols_.residues() == 1 && cols_.step() == 1 &&
+                     rows_.step() == 1 && cols_.input(0, 0) == 0 &&
+                     cols_.length() == phase_.col_axis->in_size && phase_.col_axis->in_stride == 1 &&
+                     phase_.row_axis->in_stride == static_cast<size_t>(cols_.length()) && unit_ == lanes_;
   for (const auto& tap : phase_.outer_taps) {
     const ptrdiff_t source = tap.source[outer];
+    const int top = rows_.input(0, 0) + row;
+    if (whole && source >= 0 && top >= 0 && top + rows_.length() <= phase_.row_axis->in_size) {
+      const size_t from = source + top * phase_.row_axis->in_stride, n = rows_.length() * row_;
+      copy<Add>(out, lanes_, x + from * lanes_, lanes_, n / lanes_, lanes_);
+      out += n;
+      continue;
+    }
     for (int rr = 0; rr < rows_.residues(); ++rr)
       for (int cr = 0; cr < cols_.residues(); ++cr)
         for (int q = 0; q < rows_.length(); ++q, out += row_) {
