@@ -5,12 +5,12 @@
 namespace px {
 namespace {
 
-constexpr int kMinPairs = 8;        // channel pairs a task has at least, where there are as many
-constexpr int kSomePairs = 28;      // channel pairs whose lists are made together
-constexpr double kShortList = 10;   // entries that need no runs
-constexpr size_t kFewVectors = 16;  // up to so many vectors a weight, lists are made where they are used
+constexpr int kMinPairs = 8;       // channel pairs a task has at least, where there are as many
+constexpr int kSomePairs = 28;     // channel pairs whose lists are made together
+constexpr double kShortList = 10;  // entries that need no runs
+constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
-constexpr size_t kTaskWeights = size_t{1} << 15;  // weights a task of such a layer looks at
+constexpr size_t kTaskWeights = size_t{1} << 16;  // weights a task of such a layer looks at
 
 // One phase of one call.
 class PhaseRun {
