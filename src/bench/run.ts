@@ -52,14 +52,15 @@ export async function timeRun(
   const program = await compileFor(model, setting);
   try {
     let masks = params.map(({ size }) => fullMask(size));
+    let result: RoundResult | undefined;
     const scoring: Sample[] = [];
     const selecting: Sample[] = [];
     for (const keep of keepSchedule(countable, density, rounds)) {
-      let result: RoundResult | undefined;
+      const spare = result?.scores;
       scoring.push(
         await measure(async () => {
           program.setMasks(masks);
-          result = await scoreRound(program, batches, { signal });
+          result = await scoreRound(program, batches, { signal, scores: spare });
         }),
       );
       const { scores, log2 } = result!;
