@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 namespace px {
 
@@ -17,6 +18,14 @@ inline uint64_t in_byte_order(uint64_t word) {
 inline uint64_t low_bits(size_t n) { return (uint64_t{1} << n) - 1; }
 inline int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
 inline uint32_t count_bits(uint64_t word) { return static_cast<uint32_t>(__builtin_popcountll(word)); }
+
+// Bits [first, first + n) of a mask with eight spare bytes behind it, n at most kMaskSpan.
+constexpr size_t kMaskSpan = 56;
+inline uint64_t mask_span(const uint8_t* mask, size_t first, size_t n) {
+  uint64_t word;
+  memcpy(&word, mask + first / 8, sizeof word);
+  return (in_byte_order(word) >> first % 8) & low_bits(n);
+}
 
 // fn(i) for each bit i that is set, lowest first.
 template <class Fn>

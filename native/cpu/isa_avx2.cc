@@ -2,6 +2,7 @@
 // options; standard headers come first, so that none of their inline functions is compiled for a processor that lacks it.
 #include <math.h>
 
+#include "../bits.h"
 #include "kernels.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -25,6 +26,7 @@ namespace avx2 {
 //
 #include "axis.cc"
 #include "conv.cc"
+#include "direct.cc"
 #include "elementwise.cc"
 #include "gate.cc"
 #include "grad.cc"

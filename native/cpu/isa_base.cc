@@ -1,6 +1,7 @@
 // The kernels for the compiler's default target: SSE2 on x86-64, NEON on arm64, anything elsewhere.
 #include <math.h>
 
+#include "../bits.h"
 #include "kernels.h"
 
 #define PX_VEC_BYTES 16
@@ -19,6 +20,7 @@ namespace base {
 //
 #include "axis.cc"
 #include "conv.cc"
+#include "direct.cc"
 #include "elementwise.cc"
 #include "gate.cc"
 #include "grad.cc"

@@ -67,6 +67,23 @@ struct OuterArgs {
   ptrdiff_t sum_step;  // floats between those of neighbours
 };
 
+// What a weight of a linear step counts as: θ·m, m, or (θ·2^shift)²·m.
+enum class Source { theta, mask, theta_squared };
+
+// A matrix of weights that are used so few times that a list of the surviving ones would cost more than it saves.
+struct DirectArgs {
+  Source source;
+  const float* values;
+  const uint8_t* mask;  // with spare bytes (bits.h)
+  float squared_scale;  // 2^shift
+  size_t first, step;   // the first weight, and weights between rows
+  size_t rows, cols;
+  const float* x;           // a vector, or one number, per column; direct_cols: per row
+  float* y;                 // out: per row; direct_cols: per column, added to
+  size_t x_block, y_block;  // floats between sample blocks
+  int blocks;               // vectors: 1 .. 4; numbers: 1
+};
+
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.
 struct LeakyArgs {
   const float* z;  // forward only
@@ -147,6 +164,9 @@ struct Kernels {
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*grad)(const GradArgs*);
   void (*outer)(const OuterArgs*);
+  // y = W x and y += Wᵀ x, by [0] for lanes and [1] for a single sample.
+  void (*direct_rows[2])(const DirectArgs*);
+  void (*direct_cols[2])(const DirectArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);

@@ -1,7 +1,6 @@
 // Parameters: borrowed values, masks of one bit a weight, and the gradients a round gathers.
 #pragma once
 #include <stdint.h>
-#include <string.h>
 
 #include <vector>
 
@@ -25,13 +24,8 @@ class Weights {
   size_t count() const { return data_.size(); }
 
   static bool bit(const uint8_t* mask, size_t i) { return (mask[i >> 3] >> (i & 7)) & 1; }
-  // Bits [first, first + n), n at most kSpan.
-  static uint64_t span(const uint8_t* mask, size_t first, size_t n) {
-    uint64_t word;
-    memcpy(&word, mask + first / 8, sizeof word);  // masks have spare bytes
-    return (in_byte_order(word) >> first % 8) & low_bits(n);
-  }
-  static constexpr size_t kSpan = 56;
+  static uint64_t span(const uint8_t* mask, size_t first, size_t n) { return mask_span(mask, first, n); }
+  static constexpr size_t kSpan = kMaskSpan;
 
  private:
   std::vector<const float*> data_;

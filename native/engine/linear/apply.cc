@@ -1,5 +1,6 @@
 #include "apply.h"
 
+#include "direct.h"
 #include "tasks.h"
 
 namespace px {
@@ -418,6 +419,10 @@ void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
   const auto phases = phases_of(map);
   if (call.weight.source == Source::mask)
     for (auto& t : call.tensors) t.scale *= call.weight.factor;
+  if (suits_direct(map, call)) {
+    call.moments = nullptr;
+    return apply_direct(env, map, call);
+  }
   std::vector<SharedMax> tops(call.tensors[0].max ? call.tensors.size() : 0);
   const bool plain = phases.size() == 1 && phases[0].taps() > 0 && phases[0].col_axis->out_stride == 1 &&
                      call.grid.lanes > 1 && !call.box;

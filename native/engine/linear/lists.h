@@ -7,9 +7,7 @@
 
 namespace px {
 
-// Where a linear step's weight comes from: the first of the two choices that describe a pass.
-enum class Source { theta, mask, theta_squared };  // θ·m, m, (θ·2^shift)²·m
-
+// Where a linear step's weight comes from.
 struct WeightSource {
   Source source;
   const float* values;

@@ -63,6 +63,10 @@ static void copy(float* to, size_t to_step, const float* from, size_t from_step,
       for (size_t l = 0; l < lanes; ++l) to[l] += from[l];
     else if (lanes == 1)
       *to = *from;
+    else if (lanes == 16)  // of known sizes: no call
+      memcpy(to, from, 16 * sizeof(float));
+    else if (lanes == 8)
+      memcpy(to, from, 8 * sizeof(float));
     else
       memcpy(to, from, lanes * sizeof(float));
   }

@@ -1,0 +1,182 @@
+// Matrices times few vectors, from weights and mask as they are stored.
+//
+//   rows: y[r] = sum over columns c: w[r][c] * x[c]          cols: y[c] += sum over rows r: w[r][c] * x[r]
+//
+// Plain definition: for r: for c: if bit(r, c): y[r] += weight(values[r][c]) * x[c]
+//
+// With lanes a word of the mask tells which weights are worth a broadcast. A single sample has its vectors along the columns, and the
+// mask chooses between a weight and 0. Sums have three levels (a word, kLevel columns, the row), as long ones must not lose f's gates.
+
+static constexpr size_t kLevel = 1024;
+
+template <Source S>
+static inline vec direct_value(const vec& v, float scale) {
+  if (S == Source::mask) return vec_all(1.0f);
+  if (S == Source::theta) return v;
+  const vec scaled = v * vec_all(scale);
+  return scaled * scaled;
+}
+
+// Of one weight, in all lanes.
+template <Source S>
+static inline vec direct_weight(const float* value, float scale) {
+  return S == Source::mask ? vec_all(1.0f) : direct_value<S>(vec_all(*value), scale);
+}
+
+template <Source S, int B>
+static void direct_row_lanes(const DirectArgs* a) {
+  for (size_t r = 0; r < a->rows; ++r) {
+    const size_t row = a->first + r * a->step;
+    vec total[B];
+    for (int b = 0; b < B; ++b) total[b] = vec_zero();
+    for (size_t from = 0; from < a->cols; from += kLevel) {
+      const size_t to = from + kLevel < a->cols ? from + kLevel : a->cols;
+      vec sum[B];
+      for (int b = 0; b < B; ++b) sum[b] = vec_zero();
+      for (size_t c = from; c < to; c += kMaskSpan) {
+        const float* const values = a->values + row + c;
+        const float* const x = a->x + c * kVecFloats;
+        vec even[B], odd[B];
+        for (int b = 0; b < B; ++b) even[b] = odd[b] = vec_zero();
+        const auto add = [&](vec acc[B], size_t i) {
+          const vec w = direct_weight<S>(values + i, a->squared_scale);
+          for (int b = 0; b < B; ++b) acc[b] = acc[b] + w * vec_load(x + i * kVecFloats + b * a->x_block);
+        };
+        // Two sums in turns: one would wait for itself.
+        uint64_t word = mask_span(a->mask, row + c, to - c < kMaskSpan ? to - c : kMaskSpan);
+        while (word != 0) {
+          add(even, lowest_bit(word));
+          word &= word - 1;
+          if (word == 0) break;
+          add(odd, lowest_bit(word));
+          word &= word - 1;
+        }
+        for (int b = 0; b < B; ++b) sum[b] = sum[b] + (even[b] + odd[b]);
+      }
+      for (int b = 0; b < B; ++b) total[b] = total[b] + sum[b];
+    }
+    for (int b = 0; b < B; ++b) vec_store(a->y + r * kVecFloats + b * a->y_block, total[b]);
+  }
+}
+
+template <Source S, int B>
+static void direct_col_lanes(const DirectArgs* a) {
+  for (size_t r = 0; r < a->rows; ++r) {
+    const size_t row = a->first + r * a->step;
+    vec x[B];
+    for (int b = 0; b < B; ++b) x[b] = vec_load(a->x + r * kVecFloats + b * a->x_block);
+    for (size_t c = 0; c < a->cols; c += kMaskSpan) {
+      const float* const values = a->values + row + c;
+      float* const y = a->y + c * kVecFloats;
+      uint64_t word = mask_span(a->mask, row + c, a->cols - c < kMaskSpan ? a->cols - c : kMaskSpan);
+      for (; word != 0; word &= word - 1) {
+        const size_t i = lowest_bit(word);
+        const vec w = direct_weight<S>(values + i, a->squared_scale);
+        for (int b = 0; b < B; ++b) {
+          float* const at = y + i * kVecFloats + b * a->y_block;
+          vec_store(at, vec_load(at) + w * x[b]);
+        }
+      }
+    }
+  }
+}
+
+// The weights of a vector's worth of columns, 0 where they are gone.
+template <Source S>
+static inline vec direct_masked(const DirectArgs* a, size_t at) {
+  const uint64_t bits = mask_span(a->mask, at, kVecFloats);
+  const uint8_t bytes[2] = {static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8)};
+  const vec v = S == Source::mask ? vec_zero() : vec_load(a->values + at);
+  return vec_where_bits(bytes, direct_value<S>(v, a->squared_scale), vec_zero());
+}
+
+template <Source S>
+static inline float direct_scalar(const DirectArgs* a, size_t at) {
+  if (mask_span(a->mask, at, 1) == 0) return 0.0f;
+  if (S == Source::mask) return 1.0f;
+  if (S == Source::theta) return a->values[at];
+  const float v = a->values[at] * a->squared_scale;
+  return v * v;
+}
+
+template <Source S>
+static void direct_row_single(const DirectArgs* a) {
+  for (size_t r = 0; r < a->rows; ++r) {
+    const size_t row = a->first + r * a->step;
+    vec total = vec_zero();
+    size_t c = 0;
+    while (c + kVecFloats <= a->cols) {
+      vec acc[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+      const size_t to = c + kLevel < a->cols ? c + kLevel : a->cols;
+      for (; c + 4 * kVecFloats <= to; c += 4 * kVecFloats) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i)
+          acc[i] =
+              acc[i] + direct_masked<S>(a, row + c + i * kVecFloats) * vec_load(a->x + c + i * kVecFloats);
+      }
+      for (; c + kVecFloats <= to; c += kVecFloats)
+        acc[0] = acc[0] + direct_masked<S>(a, row + c) * vec_load(a->x + c);
+      total = total + ((acc[0] + acc[1]) + (acc[2] + acc[3]));
+    }
+    float sum = vec_sum(total);
+    for (; c < a->cols; ++c) sum += direct_scalar<S>(a, row + c) * a->x[c];
+    a->y[r] = sum;
+  }
+}
+
+template <Source S>
+static void direct_col_single(const DirectArgs* a) {
+  for (size_t r = 0; r < a->rows; ++r) {
+    const size_t row = a->first + r * a->step;
+    const vec x = vec_all(a->x[r]);
+    size_t c = 0;
+    for (; c + kVecFloats <= a->cols; c += kVecFloats)
+      vec_store(a->y + c, vec_load(a->y + c) + direct_masked<S>(a, row + c) * x);
+    for (; c < a->cols; ++c) a->y[c] += direct_scalar<S>(a, row + c) * a->x[r];
+  }
+}
+
+template <Source S>
+static void direct_rows_lanes_of(const DirectArgs* a) {
+  switch (a->blocks) {
+    case 1:
+      return direct_row_lanes<S, 1>(a);
+    case 2:
+      return direct_row_lanes<S, 2>(a);
+    case 3:
+      return direct_row_lanes<S, 3>(a);
+    default:
+      return direct_row_lanes<S, 4>(a);
+  }
+}
+
+template <Source S>
+static void direct_cols_lanes_of(const DirectArgs* a) {
+  switch (a->blocks) {
+    case 1:
+      return direct_col_lanes<S, 1>(a);
+    case 2:
+      return direct_col_lanes<S, 2>(a);
+    case 3:
+      return direct_col_lanes<S, 3>(a);
+    default:
+      return direct_col_lanes<S, 4>(a);
+  }
+}
+
+#define PX_BY_SOURCE(name, fn)               \
+  static void name(const DirectArgs* a) {    \
+    switch (a->source) {                     \
+      case Source::theta:                    \
+        return fn<Source::theta>(a);         \
+      case Source::mask:                     \
+        return fn<Source::mask>(a);          \
+      default:                               \
+        return fn<Source::theta_squared>(a); \
+    }                                        \
+  }
+PX_BY_SOURCE(direct_rows_lanes, direct_rows_lanes_of)
+PX_BY_SOURCE(direct_cols_lanes, direct_cols_lanes_of)
+PX_BY_SOURCE(direct_rows_single, direct_row_single)
+PX_BY_SOURCE(direct_cols_single, direct_col_single)
+#undef PX_BY_SOURCE
