@@ -86,22 +86,26 @@ class PhaseRun {
     // Some pairs at a time: an adjoint's weights lie side by side.
     const size_t some = std::clamp<size_t>(kGrainFloats / room, std::min(kSomePairs, pairs_), pairs_);
     const size_t sets = (pairs_ + some - 1) / some;
-    env_.threads.run(groups * sets, [&](size_t task) {
-      const int group = static_cast<int>(task / sets), first = static_cast<int>(task % sets) * some,
-                end = std::min(pairs_, first + static_cast<int>(some));
+    const size_t grain = std::max<size_t>(1, kGrainFloats / (room * some));
+    for_ranges(env_.threads, groups * sets, grain, [&](size_t lo, size_t hi, size_t) {
       ListBuilder builder = this->builder();
       std::vector<ListBuilder::Room> rooms;
-      const size_t base = static_cast<size_t>(group) * pairs_ + first;
-      for (int p = 0; p < end - first; ++p)
-        rooms.push_back({reinterpret_cast<int32_t*>(offsets_.get()) + (base + p) * room,
-                         weights_.get() + (base + p) * room});
-      for (int q = 0; q < chunks_; ++q) {
-        ConvList* const lists = lists_.data() + q * all + base;
-        if (call_.box)
-          for (int p = 0; p < end - first; ++p) lists[p] = ListBuilder::box(window_.taps(), rooms[p]);
-        else
-          builder.build(group, first, end, q * chunk_, std::min(map_.in_channels, (q + 1) * chunk_),
-                        rooms.data(), lists);
+      for (size_t task = lo; task < hi; ++task) {
+        const int group = static_cast<int>(task / sets), first = static_cast<int>(task % sets * some),
+                  end = std::min(pairs_, first + static_cast<int>(some));
+        const size_t base = static_cast<size_t>(group) * pairs_ + first;
+        rooms.clear();
+        for (int p = 0; p < end - first; ++p)
+          rooms.push_back({reinterpret_cast<int32_t*>(offsets_.get()) + (base + p) * room,
+                           weights_.get() + (base + p) * room});
+        for (int q = 0; q < chunks_; ++q) {
+          ConvList* const lists = lists_.data() + q * all + base;
+          if (call_.box)
+            for (int p = 0; p < end - first; ++p) lists[p] = ListBuilder::box(window_.taps(), rooms[p]);
+          else
+            builder.build(group, first, end, q * chunk_, std::min(map_.in_channels, (q + 1) * chunk_),
+                          rooms.data(), lists);
+        }
       }
     });
   }
