@@ -84,6 +84,18 @@ struct DirectArgs {
   int blocks;               // vectors: 1 .. 4; numbers: 1
 };
 
+// Its gradient: g[r][c] += factor * (u[r] . v[c]) where the mask has a weight.
+struct DirectGradArgs {
+  const uint8_t* mask;
+  size_t first, step;  // the first weight, and weights between rows
+  size_t rows, cols;
+  const float *u, *v;  // a vector, or one number, per row and per column
+  size_t u_block, v_block;
+  int blocks;  // vectors: 1 or more; numbers: 1
+  float factor;
+  float* g;  // in and out, laid out as the weights are
+};
+
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.
 struct LeakyArgs {
   const float* z;  // forward only
@@ -167,6 +179,7 @@ struct Kernels {
   // y = W x and y += Wᵀ x, by [0] for lanes and [1] for a single sample.
   void (*direct_rows[2])(const DirectArgs*);
   void (*direct_cols[2])(const DirectArgs*);
+  void (*direct_grad[2])(const DirectGradArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);

@@ -10,6 +10,7 @@ static const Kernels kTable = {
     outer,
     {direct_rows_lanes, direct_rows_single},
     {direct_cols_lanes, direct_cols_single},
+    {direct_grad_lanes, direct_grad_single},
     leaky,
     leaky_adjoint,
     smooth,

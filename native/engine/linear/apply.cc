@@ -423,7 +423,7 @@ void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
   const auto phases = phases_of(map);
   if (call.weight.source == Source::mask)
     for (auto& t : call.tensors) t.scale *= call.weight.factor;
-  if (suits_direct(map, call)) {
+  if (!call.box && suits_direct(map, call.grid)) {
     call.moments = nullptr;
     return apply_direct(env, map, call);
   }

@@ -8,6 +8,13 @@ constexpr size_t kTaskWeights = size_t{1} << 16;  // of which a task goes throug
 constexpr size_t kTileFloats = 4096;              // of outputs that stay in L1 while rows go over them
 constexpr size_t kTileRows = 128;                 // whose products are added up in a tile
 
+// Factors per channel go to the values: they are fewer than weights.
+Buffer times_channels(Env& env, const float* x, const float* factor, size_t block, size_t lanes, int blocks) {
+  Buffer y = env.pool.acquire(block * blocks);
+  for (size_t i = 0; i < block * blocks; ++i) y.get()[i] = x[i] * factor[i % block / lanes];
+  return y;
+}
+
 // Each output is a row of stored weights, or a column.
 class DirectRun {
  public:
@@ -24,7 +31,10 @@ class DirectRun {
         blocks_(single_ ? 1 : call.grid.blocks),
         x_(tensor.x + block * in_),
         y_(tensor.y + block * out_) {
-    scale_inputs();
+    if (call.weight.in_factor) {
+      scaled_ = times_channels(env, x_, call.weight.in_factor, in_, lanes_, blocks_);
+      x_ = scaled_.get();
+    }
   }
 
   // The largest output.
@@ -35,15 +45,6 @@ class DirectRun {
 
  private:
   bool by_rows() const { return map_.w_in == 1; }
-
-  // Factors per input channel go to the inputs: they are fewer than weights.
-  void scale_inputs() {
-    const float* const factor = call_.weight.in_factor;
-    if (!factor) return;
-    scaled_ = env_.pool.acquire(in_ * blocks_);
-    for (size_t i = 0; i < in_ * blocks_; ++i) scaled_.get()[i] = x_[i] * factor[i % in_ / lanes_];
-    x_ = scaled_.get();
-  }
 
   DirectArgs args() const {
     DirectArgs a{};
@@ -129,9 +130,9 @@ class DirectRun {
 
 }  // namespace
 
-bool suits_direct(const LinearMap& map, const LinearCall& call) {
-  return !call.box && map.groups == 1 && map.taps == 1 && map.positions == 1 &&
-         map.in_elements == static_cast<size_t>(map.in_channels) && call.grid.blocks <= kMostBlocks &&
+bool suits_direct(const LinearMap& map, Grid grid) {
+  return map.groups == 1 && map.taps == 1 && map.positions == 1 &&
+         map.in_elements == static_cast<size_t>(map.in_channels) && grid.blocks <= kMostBlocks &&
          ((map.w_in == 1 && map.w_out >= static_cast<size_t>(map.in_channels)) ||
           (map.w_out == 1 && map.w_in >= static_cast<size_t>(map.out_channels)));
 }
@@ -145,6 +146,38 @@ void apply_direct(Env& env, const LinearMap& map, const LinearCall& call) {
       top = std::max(top, DirectRun(env, map, call, tensor, block).run());
     if (tensor.max) *tensor.max = top;
   }
+}
+
+void add_direct_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
+  const bool single = call.grid.lanes == 1, by_rows = map.w_in == 1;
+  const size_t lanes = call.grid.lanes, in = map.in_elements * lanes, out = map.out_elements * lanes;
+  const int blocks = call.grid.blocks;
+  Buffer scaled;
+  const float* d = call.d;
+  if (call.out_factor) {
+    scaled = times_channels(env, d, call.out_factor, out, lanes, blocks);
+    d = scaled.get();
+  }
+  const size_t rows = by_rows ? map.out_channels : map.in_channels,
+               cols = by_rows ? map.in_channels : map.out_channels;
+  for_ranges(env.threads, rows, std::max<size_t>(1, kTaskWeights / cols), [&](size_t lo, size_t hi, size_t) {
+    DirectGradArgs a{};
+    a.mask = call.weight.mask;
+    a.step = by_rows ? map.w_out : map.w_in;
+    a.first = lo * a.step;
+    a.rows = hi - lo;
+    a.cols = cols;
+    a.u_block = by_rows ? out : in;
+    a.v_block = by_rows ? in : out;
+    a.blocks = single ? 1 : blocks;
+    a.factor = call.factor;
+    a.g = call.gradient;
+    for (int block = 0; block < (single ? blocks : 1); ++block) {
+      a.u = (by_rows ? d : call.x) + block * a.u_block + lo * lanes;
+      a.v = (by_rows ? call.x : d) + block * a.v_block;
+      env.kernels.direct_grad[single](&a);
+    }
+  });
 }
 
 }  // namespace px

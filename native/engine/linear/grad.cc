@@ -1,5 +1,6 @@
 #include "grad.h"
 
+#include "direct.h"
 #include "grad_single.h"
 #include "grad_units.h"
 #include "tasks.h"
@@ -287,6 +288,7 @@ void GradientRun::run() {
 }  // namespace
 
 void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
+  if (suits_direct(map, call.grid)) return add_direct_gradient(env, map, call);
   if (suits_single(map, call.grid) && call.weight.density > kFewSurvive)
     return add_single_gradient(env, map, call);
   for (const Phase& phase : phases_of(map))
