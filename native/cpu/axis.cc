@@ -62,3 +62,45 @@ static void axis_max(const AxisMaxArgs* a) {
     }
   }
 }
+
+// One bit a byte that equals `wanted`, for a vector's worth of them.
+static inline void equal_bits(const uint8_t* bytes, uint8_t wanted, uint8_t* bits) {
+  unsigned found = 0;
+#if defined(__SSE2__)
+  __m128i all = _mm_setzero_si128();
+  memcpy(&all, bytes, kVecFloats);
+  found =
+      static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_set1_epi8(static_cast<char>(wanted)))));
+#else
+  for (int i = 0; i < kVecFloats; ++i) found |= static_cast<unsigned>(bytes[i] == wanted) << i;
+#endif
+  for (int b = 0; b < kVecFloats / 8; ++b) bits[b] = static_cast<uint8_t>(found >> (8 * b));
+}
+
+//   y = sum over rows: d[row] where choice[row] is the entry that the input is there
+static void axis_back(const AxisBackArgs* a) {
+  vec top = vec_zero();
+  size_t i = 0;
+  for (; i + kVecFloats <= a->inner; i += kVecFloats) {
+    vec sum = vec_zero();
+    for (uint32_t e = 0; e < a->count; ++e) {
+      const size_t at = a->rows[e] * a->inner + i;
+      uint8_t bits[2];
+      equal_bits(a->choice + at, static_cast<uint8_t>(a->entry[e]), bits);
+      sum = sum + vec_where_bits(bits, vec_load(a->d + at), vec_zero());
+    }
+    top = vec_max(sum, top);
+    vec_store(a->y + i, sum);
+  }
+  float most = vec_largest(top) > *a->max ? vec_largest(top) : *a->max;
+  for (; i < a->inner; ++i) {
+    float sum = 0.0f;
+    for (uint32_t e = 0; e < a->count; ++e) {
+      const size_t at = a->rows[e] * a->inner + i;
+      if (a->choice[at] == a->entry[e]) sum += a->d[at];
+    }
+    most = sum > most ? sum : most;
+    a->y[i] = sum;
+  }
+  *a->max = most;
+}

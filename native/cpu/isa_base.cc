@@ -4,6 +4,10 @@
 #include "../bits.h"
 #include "kernels.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define PX_VEC_BYTES 16
 #define PX_LANES 8
 #if defined(__aarch64__)

@@ -167,6 +167,18 @@ struct AxisMaxArgs {
   size_t inner;
 };
 
+// One input row of a maximum's way back: what the outputs that chose it have.
+struct AxisBackArgs {
+  const float* d;         // outputs, from the first row on
+  const uint8_t* choice;  // entry number per output, as AxisMaxArgs gives it
+  const uint32_t* rows;   // output rows that have the input among their entries
+  const uint32_t* entry;  // as which
+  uint32_t count;
+  size_t inner;
+  float* y;    // out
+  float* max;  // in and out
+};
+
 struct Kernels {
   const char* isa;
   int lanes;        // floats of a vector
@@ -198,6 +210,7 @@ struct Kernels {
   void (*moments)(const float* x, size_t n, int lanes, int filled, double* mean, double* m2);
   void (*axis)(const AxisArgs*);
   void (*axis_max)(const AxisMaxArgs*);
+  void (*axis_back)(const AxisBackArgs*);
   float (*largest)(const float* x, size_t n);  // max |x|
 };
 

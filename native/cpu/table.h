@@ -22,5 +22,6 @@ static const Kernels kTable = {
     moments,
     axis,
     axis_max,
+    axis_back,
     largest,
 };

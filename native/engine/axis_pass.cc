@@ -126,17 +126,18 @@ Chosen choose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axis
   return out;
 }
 
-// to += d where the choice was this one.
-template <typename Choice>
-static void add_chosen(const Choice* choice, uint32_t wanted, const float* d, size_t n, float* to) {
-  for (size_t i = 0; i < n; ++i) to[i] += choice[i] == wanted ? d[i] : 0.0f;
-}
-
 Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const AxisMap& map,
                     const Buffer& choice, Value d) {
   const View v(grid, shape, map.axis);
   const bool narrow = widest(map) <= 256;
   const AxisMap back = transposed(map);
+  // Which entry of its output an input is.
+  std::vector<uint32_t> entries(back.index.size());
+  for (uint32_t i = 0; i < map.in_size; ++i)
+    for (uint32_t e = back.start[i]; e < back.start[i + 1]; ++e) {
+      const uint32_t row = back.index[e];
+      while (map.index[map.start[row] + entries[e]] != i) ++entries[e];
+    }
   Value y;
   y.exp = d.exp;
   y.data = env.pool.acquire(v.outer * v.inner * map.in_size);
@@ -144,22 +145,32 @@ Value unchoose_axis(Env& env, Grid grid, std::vector<uint32_t>& shape, const Axi
   const uint32_t* words = reinterpret_cast<const uint32_t*>(choice.get());
   SharedMax max;
   for_rows(env, v, map.in_size, [&](size_t o, size_t first, size_t rows) {
+    float top = 0.0f;
+    const size_t from = o * map.out_size * v.inner;
     for (size_t i = first; i < first + rows; ++i) {
       float* to = y.data.get() + (o * map.in_size + i) * v.inner;
-      std::fill(to, to + v.inner, 0.0f);
-      for (uint32_t e = back.start[i]; e < back.start[i + 1]; ++e) {
-        const uint32_t row = back.index[e];
-        const size_t at = (o * map.out_size + row) * v.inner;
-        uint32_t entry = map.start[row];
-        while (map.index[entry] != i) ++entry;
-        const uint32_t wanted = entry - map.start[row];
-        if (narrow)
-          add_chosen(bytes + at, wanted, d.data.get() + at, v.inner, to);
-        else
-          add_chosen(words + at, wanted, d.data.get() + at, v.inner, to);
+      const uint32_t start = back.start[i], count = back.start[i + 1] - start;
+      if (narrow) {
+        const AxisBackArgs a{d.data.get() + from,
+                             bytes + from,
+                             back.index.data() + start,
+                             entries.data() + start,
+                             count,
+                             v.inner,
+                             to,
+                             &top};
+        env.kernels.axis_back(&a);
+        continue;
       }
-      max.add(env.kernels.largest(to, v.inner));
+      std::fill(to, to + v.inner, 0.0f);
+      for (uint32_t e = start; e < start + count; ++e) {
+        const size_t at = from + back.index[e] * v.inner;
+        for (size_t l = 0; l < v.inner; ++l)
+          to[l] += words[at + l] == entries[e] ? d.data.get()[at + l] : 0.0f;
+      }
+      top = std::max(top, env.kernels.largest(to, v.inner));
     }
+    max.add(top);
   });
   y.max = max.get();
   shape[map.axis] = map.in_size;
