@@ -26,18 +26,33 @@ Broadcast::Broadcast(const std::vector<uint32_t>& in, const std::vector<uint32_t
   }
 }
 
+// n times the same lanes.
+static void repeat(const float* from, size_t lanes, size_t n, float* to) {
+  float copy[16];  // not to be read again after each store
+  if (lanes != 8 && lanes != 16) {
+    for (; n > 0; --n, to += lanes) memcpy(to, from, lanes * sizeof(float));
+    return;
+  }
+  memcpy(copy, from, lanes * sizeof(float));
+  for (; n > 0; --n, to += lanes) {
+    memcpy(to, copy, 8 * sizeof(float));
+    if (lanes == 16) memcpy(to + 8, copy + 8, 8 * sizeof(float));
+  }
+}
+
 Buffer spread(Env& env, Grid grid, const Broadcast& b, size_t out_elements, const Buffer& x) {
   if (b.same()) return x;
   Buffer y = env.pool.acquire(grid.floats(out_elements));
   const size_t lanes = grid.lanes;
-  for_ranges(
-      env.threads, grid.blocks * out_elements, kGrainFloats / lanes, [&](size_t lo, size_t hi, size_t) {
-        for (size_t i = lo; i < hi; ++i) {
-          const size_t block = i / out_elements;
-          memcpy(y.get() + i * lanes, x.get() + (block * b.elements() + b.at(i % out_elements)) * lanes,
-                 lanes * sizeof(float));
-        }
-      });
+  for_ranges(env.threads, grid.blocks * out_elements, kGrainFloats / lanes,
+             [&](size_t lo, size_t hi, size_t) {
+               for (size_t i = lo; i < hi;) {
+                 const size_t block = i / out_elements, n = std::min(hi - i, b.run() - i % b.run());
+                 repeat(x.get() + (block * b.elements() + b.at(i % out_elements)) * lanes, lanes, n,
+                        y.get() + i * lanes);
+                 i += n;
+               }
+             });
   return y;
 }
 

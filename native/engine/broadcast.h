@@ -8,6 +8,8 @@ class Broadcast {
  public:
   // `in` broadcasts to `out`, aligned at the last axis.
   Broadcast(const std::vector<uint32_t>& in, const std::vector<uint32_t>& out);
+  // So many neighbours, from each multiple on, come from one element.
+  size_t run() const { return !dims_.empty() && dims_.back().second == 0 ? dims_.back().first : 1; }
   bool same() const { return same_; }
   // Offset (in elements) of the operand's element for output element e.
   size_t at(size_t e) const {
