@@ -27,12 +27,12 @@ async function score(addon) {
     batchStatistics: true,
     threads: 2,
   });
-  program.begin(false);
-  await program.push(x, SAMPLES, null);
-  const log2 = await program.finish(
+  program.begin(
     sizes.map((size) => new Float32Array(size)),
     plan.outputs.map(() => new Float32Array(10)),
   );
+  await program.push(x, SAMPLES, null);
+  const log2 = await program.finish();
   program.dispose();
   return JSON.stringify(log2);
 }
