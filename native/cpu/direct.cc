@@ -81,13 +81,18 @@ static void direct_col_lanes(const DirectArgs* a) {
   }
 }
 
-// The weights of a vector's worth of columns, 0 where they are gone.
+// v where the mask has a weight, else 0.
+static inline vec direct_kept(const uint8_t* mask, size_t at, const vec& v) {
+  const uint64_t bits = mask_span(mask, at, kVecFloats);
+  const uint8_t bytes[2] = {static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8)};
+  return vec_where_bits(bytes, v, vec_zero());
+}
+
+// The weights of a vector's worth of columns.
 template <Source S>
 static inline vec direct_masked(const DirectArgs* a, size_t at) {
-  const uint64_t bits = mask_span(a->mask, at, kVecFloats);
-  const uint8_t bytes[2] = {static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8)};
   const vec v = S == Source::mask ? vec_zero() : vec_load(a->values + at);
-  return vec_where_bits(bytes, direct_value<S>(v, a->squared_scale), vec_zero());
+  return direct_kept(a->mask, at, direct_value<S>(v, a->squared_scale));
 }
 
 template <Source S>
@@ -136,50 +141,28 @@ static void direct_col_single(const DirectArgs* a) {
   }
 }
 
-template <Source S>
-static void direct_rows_lanes_of(const DirectArgs* a) {
-  switch (a->blocks) {
-    case 1:
-      return direct_row_lanes<S, 1>(a);
-    case 2:
-      return direct_row_lanes<S, 2>(a);
-    case 3:
-      return direct_row_lanes<S, 3>(a);
-    default:
-      return direct_row_lanes<S, 4>(a);
-  }
-}
+typedef void (*DirectKernel)(const DirectArgs*);
 
-template <Source S>
-static void direct_cols_lanes_of(const DirectArgs* a) {
-  switch (a->blocks) {
-    case 1:
-      return direct_col_lanes<S, 1>(a);
-    case 2:
-      return direct_col_lanes<S, 2>(a);
-    case 3:
-      return direct_col_lanes<S, 3>(a);
-    default:
-      return direct_col_lanes<S, 4>(a);
-  }
-}
+// By source and blocks.
+#define PX_OF_SOURCE(fn, S) \
+  { fn<S, 1>, fn<S, 2>, fn<S, 3>, fn<S, 4> }
+#define PX_OF_LANES(fn) \
+  { PX_OF_SOURCE(fn, Source::theta), PX_OF_SOURCE(fn, Source::mask), PX_OF_SOURCE(fn, Source::theta_squared) }
+static const DirectKernel kRowLanes[3][4] = PX_OF_LANES(direct_row_lanes);
+static const DirectKernel kColLanes[3][4] = PX_OF_LANES(direct_col_lanes);
+#undef PX_OF_LANES
+#undef PX_OF_SOURCE
+#define PX_OF_SINGLE(fn) \
+  { fn<Source::theta>, fn<Source::mask>, fn<Source::theta_squared> }
+static const DirectKernel kRowSingle[3] = PX_OF_SINGLE(direct_row_single);
+static const DirectKernel kColSingle[3] = PX_OF_SINGLE(direct_col_single);
+#undef PX_OF_SINGLE
 
-#define PX_BY_SOURCE(name, fn)               \
-  static void name(const DirectArgs* a) {    \
-    switch (a->source) {                     \
-      case Source::theta:                    \
-        return fn<Source::theta>(a);         \
-      case Source::mask:                     \
-        return fn<Source::mask>(a);          \
-      default:                               \
-        return fn<Source::theta_squared>(a); \
-    }                                        \
-  }
-PX_BY_SOURCE(direct_rows_lanes, direct_rows_lanes_of)
-PX_BY_SOURCE(direct_cols_lanes, direct_cols_lanes_of)
-PX_BY_SOURCE(direct_rows_single, direct_row_single)
-PX_BY_SOURCE(direct_cols_single, direct_col_single)
-#undef PX_BY_SOURCE
+static inline int direct_source(const DirectArgs* a) { return static_cast<int>(a->source); }
+static void direct_rows_lanes(const DirectArgs* a) { kRowLanes[direct_source(a)][a->blocks - 1](a); }
+static void direct_cols_lanes(const DirectArgs* a) { kColLanes[direct_source(a)][a->blocks - 1](a); }
+static void direct_rows_single(const DirectArgs* a) { kRowSingle[direct_source(a)](a); }
+static void direct_cols_single(const DirectArgs* a) { kColSingle[direct_source(a)](a); }
 
 // The gradient at surviving weights: eight products become eight sums at once.
 static void direct_grad_lanes(const DirectGradArgs* a) {
@@ -213,10 +196,8 @@ static void direct_grad_single(const DirectGradArgs* a) {
     const float u = a->factor * a->u[r];
     size_t c = 0;
     for (; c + kVecFloats <= a->cols; c += kVecFloats) {
-      const uint64_t bits = mask_span(a->mask, row + c, kVecFloats);
-      if (bits == 0) continue;
-      const uint8_t bytes[2] = {static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8)};
-      const vec add = vec_where_bits(bytes, vec_all(u) * vec_load(a->v + c), vec_zero());
+      if (mask_span(a->mask, row + c, kVecFloats) == 0) continue;  // not to be written for nothing
+      const vec add = direct_kept(a->mask, row + c, vec_all(u) * vec_load(a->v + c));
       vec_store(a->g + row + c, vec_load(a->g + row + c) + add);
     }
     for (; c < a->cols; ++c)

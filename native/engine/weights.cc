@@ -43,8 +43,8 @@ void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
     throw Error("ERR_BACKEND", "a mask's length does not fit its parameter");
   memcpy(masks_[param].data(), bits, bytes);
   size_t kept = 0;
-  for (size_t i = 0; i < sizes_[param]; i += kSpan)
-    kept += count_bits(span(masks_[param].data(), i, std::min(kSpan, sizes_[param] - i)));
+  for (size_t i = 0; i < sizes_[param]; i += kMaskSpan)
+    kept += count_bits(mask_span(masks_[param].data(), i, std::min(kMaskSpan, sizes_[param] - i)));
   densities_[param] = static_cast<double>(kept) / static_cast<double>(sizes_[param]);
 }
 

@@ -23,10 +23,6 @@ class Weights {
   void set_mask(uint32_t param, const uint8_t* bits, size_t bytes);
   size_t count() const { return data_.size(); }
 
-  static bool bit(const uint8_t* mask, size_t i) { return (mask[i >> 3] >> (i & 7)) & 1; }
-  static uint64_t span(const uint8_t* mask, size_t first, size_t n) { return mask_span(mask, first, n); }
-  static constexpr size_t kSpan = kMaskSpan;
-
  private:
   std::vector<const float*> data_;
   std::vector<std::vector<uint8_t>> masks_;  // and eight bytes

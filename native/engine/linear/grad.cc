@@ -58,9 +58,9 @@ class GradientRun {
     Tiling t{};
     const bool positions = call_.grid.lanes == 1;
     t.unit = positions ? 1 : call_.grid.lanes;
-    t.step = positions ? lanes_ : 1;
-    t.vectors = (phase_.col->count + t.step - 1) / t.step;
-    const size_t all = phase_.positions() / phase_.col->count * t.vectors * call_.grid.blocks;
+    const int cols = phase_.col->count;
+    t.vectors = positions ? (cols + lanes_ - 1) / lanes_ : cols;
+    const size_t all = phase_.positions() / cols * t.vectors * call_.grid.blocks;
     const int points = static_cast<int>(std::clamp(all * unit_count() / kFewTasks, kMinPoints, kMostPoints));
     t.slots = 1;
     t.rows = std::clamp((points + t.vectors - 1) / t.vectors, 1, phase_.row->count);
@@ -160,7 +160,7 @@ class GradientRun::Task {
     for (auto& list : found_) list.clear();
     spans_.each(row, col0_ + from, col0_ + to, [&](size_t first, size_t entry, size_t count, int) {
       const size_t second = first + map.w_out;
-      const uint64_t a = Weights::span(mask, first, count), b = two ? Weights::span(mask, second, count) : 0;
+      const uint64_t a = mask_span(mask, first, count), b = two ? mask_span(mask, second, count) : 0;
       const auto add = [&](int list, uint64_t which, size_t place) {
         for_bits(which, [&](size_t t) {
           found_[list].push_back({entries_[entry + t], static_cast<ptrdiff_t>(place + t)});

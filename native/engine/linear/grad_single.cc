@@ -156,7 +156,7 @@ class SingleRun {
       const double factor = channel_factor(call_, u.group * map_.out_channels + u.row + m);
       spans.each(base + m * map_.w_out, u.col, u.col + u.cols,
                  [&](size_t first, size_t entry, size_t n, int) {
-                   for_bits(Weights::span(call_.weight.mask, first, n), [&](size_t i) {
+                   for_bits(mask_span(call_.weight.mask, first, n), [&](size_t i) {
                      const size_t c = (entry + i) / taps_, t = (entry + i) % taps_;
                      double s = 0.0;
                      for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];

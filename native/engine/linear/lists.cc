@@ -19,7 +19,7 @@ int chunk_channels(const LinearMap& map, const Phase& phase, double density, int
 size_t ListBuilder::kept(size_t row, int from, int to) const {
   size_t n = 0;
   spans_.each(row, from, to, [&](size_t first, size_t, size_t count, int) {
-    n += count_bits(Weights::span(w_.mask, first, count));
+    n += count_bits(mask_span(w_.mask, first, count));
   });
   return n;
 }
@@ -52,8 +52,7 @@ void ListBuilder::take(Pair& pair, size_t i, uint64_t a, uint64_t b, const int32
 
 template <Source S>
 void ListBuilder::scan(Pair& pair, size_t i, size_t n, const int32_t* at, float factor) const {
-  const uint64_t a = Weights::span(w_.mask, i, n),
-                 b = pair.two ? Weights::span(w_.mask, i + map_.w_out, n) : 0;
+  const uint64_t a = mask_span(w_.mask, i, n), b = pair.two ? mask_span(w_.mask, i + map_.w_out, n) : 0;
   take<S>(pair, i, pair.flip0 ? a ^ low_bits(n) : a, pair.flip1 ? b ^ low_bits(n) : b, at, factor);
 }
 
@@ -69,8 +68,8 @@ void ListBuilder::scan_across(std::vector<Pair>& pairs, size_t i, const int32_t*
   }
   constexpr uint64_t kEven = 0x5555555555555555;
   const size_t bits = 2 * pairs.size() - (pairs.back().two ? 0 : 1);
-  for (size_t lo = 0; lo < bits; lo += Weights::kSpan) {
-    const uint64_t word = Weights::span(w_.mask, i + lo, std::min(Weights::kSpan, bits - lo));
+  for (size_t lo = 0; lo < bits; lo += kMaskSpan) {
+    const uint64_t word = mask_span(w_.mask, i + lo, std::min(kMaskSpan, bits - lo));
     for_bits((word | word >> 1) & kEven, [&](size_t bit) {
       take<S>(pairs[(lo + bit) / 2], i + lo + bit, word >> bit & 1, word >> (bit + 1) & 1, at, factor);
     });

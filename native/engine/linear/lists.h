@@ -36,7 +36,7 @@ class ListBuilder {
         taps_(weights.size()),
         spans_(map, weights, w.in_factor != nullptr),
         step_(step),
-        across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= Weights::kSpan &&
+        across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= kMaskSpan &&
                 w.source != Source::mask) {}
 
   // Offsets, and weights, that a list may have whose channels have `entries` weights.

@@ -15,7 +15,7 @@ class WeightSpans {
     channels_adjoin_ = taps_adjoin_ && step_ == weights.size() && !by_channel;
   }
 
-  // fn(first weight, its number among all taps of these channels, how many, input channel), at most Weights::kSpan at a time. row: the
+  // fn(first weight, its number among all taps of these channels, how many, input channel), at most kMaskSpan at a time. row: the
   // output channel's first weight.
   template <typename Fn>
   void each(size_t row, int from, int to, Fn fn) const {
@@ -35,8 +35,7 @@ class WeightSpans {
  private:
   template <typename Fn>
   static void adjoining(size_t first, size_t entry, size_t n, int channel, Fn& fn) {
-    for (size_t i = 0; i < n; i += Weights::kSpan)
-      fn(first + i, entry + i, std::min(Weights::kSpan, n - i), channel);
+    for (size_t i = 0; i < n; i += kMaskSpan) fn(first + i, entry + i, std::min(kMaskSpan, n - i), channel);
   }
 
   const std::vector<size_t>& weights_;

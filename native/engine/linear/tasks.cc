@@ -30,9 +30,8 @@ Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int 
   Tiling t;
   const bool positions = grid.lanes == 1;
   t.unit = positions ? 1 : grid.lanes;
-  t.step = positions ? lanes : 1;
   const int cols = phase.col->count, rows = phase.row->count;
-  t.vectors = (cols + t.step - 1) / t.step;
+  t.vectors = positions ? (cols + lanes - 1) / lanes : cols;
   t.chunk = chunk;
   // Whole blocks side by side where a block has too few positions, or too short rows.
   const size_t outer = phase.outer_out.size();

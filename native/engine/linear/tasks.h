@@ -7,7 +7,6 @@ namespace px {
 // A task computes a chunk of channel pairs for a band: rows of some sample blocks at one outer position.
 struct Tiling {
   int unit;       // floats of a position: the lanes, or 1 where vectors run along positions
-  int step;       // columns a vector covers: 1, or the lanes
   int vectors;    // vectors a row, for one sample block
   int rows;       // rows a band
   int bands;      // bands over the rows
