@@ -6,11 +6,11 @@
 #include <new>
 
 #include "error.h"
+#include "pages.h"
 
 namespace px {
 
 namespace {
-constexpr size_t kAlign = 64;
 constexpr size_t kGrain = 4096;
 }  // namespace
 
@@ -26,7 +26,7 @@ struct BufferPool::State {
   void drop(size_t keep) {
     while (free_bytes > keep) {
       auto it = std::prev(free.end());
-      ::operator delete(it->second, std::align_val_t(kAlign));
+      give_pages(it->second, it->first);
       free_bytes -= it->first;
       held -= it->first;
       free.erase(it);
@@ -57,7 +57,7 @@ Buffer BufferPool::acquire(size_t floats) {
     const size_t want = s.live_bytes + bytes;
     s.drop(limit > want ? limit - want : 0);
     try {
-      block = static_cast<float*>(::operator new(bytes, std::align_val_t(kAlign)));
+      block = static_cast<float*>(take_pages(bytes));
     } catch (const std::bad_alloc&) {
       throw Error("ERR_MEMORY", "could not allocate " + std::to_string(bytes >> 20) +
                                     " MiB of working memory (" + std::to_string(s.held >> 20) +
@@ -75,7 +75,7 @@ Buffer BufferPool::acquire(size_t floats) {
       state->free_bytes += bytes;
       state->live_bytes -= bytes;
     } else {
-      ::operator delete(p, std::align_val_t(kAlign));
+      give_pages(p, bytes);
     }
   }));
 }

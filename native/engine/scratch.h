@@ -5,15 +5,29 @@
 #include <stdint.h>
 
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <vector>
 
+#include "pages.h"
+
 namespace px {
 
+// All of a task's arrays share huge pages. What they outgrow is given up: they grow by doubling, so that it is less than they hold.
+class ScratchPages : public std::pmr::memory_resource {
+  void* do_allocate(size_t bytes, size_t) override { return take_pages(bytes); }
+  void do_deallocate(void* p, size_t bytes, size_t) override { give_pages(p, bytes); }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
 struct Scratch {
-  std::vector<float> input, output, weights, start;
-  std::vector<int32_t> offsets;
-  std::vector<ptrdiff_t> from, to, place;
+  template <typename T>
+  using Array = std::pmr::vector<T>;
+  ScratchPages pages;
+  std::pmr::monotonic_buffer_resource arena{size_t{2} << 20, &pages};
+  Array<float> input{&arena}, output{&arena}, weights{&arena}, start{&arena};
+  Array<int32_t> offsets{&arena};
+  Array<ptrdiff_t> from{&arena}, to{&arena}, place{&arena};
 };
 
 class ScratchPool {
@@ -54,7 +68,7 @@ class BorrowedScratch {
 
 // At least n numbers, whatever they hold, from the beginning of a cache line on.
 template <typename T>
-T* room(std::vector<T>& v, size_t n) {
+T* room(Scratch::Array<T>& v, size_t n) {
   constexpr size_t kLine = 64;
   if (v.size() < n + kLine / sizeof(T)) v.resize(n + kLine / sizeof(T));
   const auto at = reinterpret_cast<uintptr_t>(v.data());

@@ -368,7 +368,7 @@ class PhaseRun::Task {
   const int first_, end_;
   BorrowedScratch scratch_;
   std::vector<Row> rows_;
-  std::vector<ptrdiff_t>& yp_;
+  Scratch::Array<ptrdiff_t>& yp_;
   float *input_ = nullptr, *output_ = nullptr;
   std::unique_ptr<ListBuilder> builder_;  // of lists that do not outlive the chunk
   std::vector<ListBuilder::Room> own_rooms_;
