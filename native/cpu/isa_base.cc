@@ -11,11 +11,9 @@
 #define PX_VEC_BYTES 16
 #define PX_LANES 8
 #if defined(__aarch64__)
-#define PX_CONV_POINTS 6
-#define PX_RUN_POINTS 3
-#else
 #define PX_CONV_POINTS 3
-#define PX_RUN_POINTS 2
+#else
+#define PX_CONV_POINTS 1
 #endif
 #define PX_ISA_NAME "base"
 namespace px {

@@ -8,26 +8,29 @@
 
 namespace px {
 
-// What both channels of a pair have comes in whole steps; what is left over counts as what each has alone.
-constexpr uint32_t kConvStep = 4;
-constexpr uint32_t kConvRun = 8;  // for conv_runs
+constexpr int kQuad = 4;           // output channels computed together
+constexpr uint32_t kConvRun = 16;  // entries that conv_runs sums on their own
 
-// The surviving weights of two neighbouring output channels: first what both have, then entries each has alone, side by side.
+// A quad's weights are sorted by the set of its channels that have one at a place. Bit m of a set stands for channel m; the empty one
+// has no entries.
+constexpr int kQuadSets = 1 << kQuad;
+constexpr int set_channels(int set) { return (set & 1) + (set >> 1 & 1) + (set >> 2 & 1) + (set >> 3); }
+
+// The surviving weights of four neighbouring output channels, set after set, from the last.
 struct ConvList {
-  const int32_t*
-      off;  // offsets into x, in floats: one an entry of both; then in turn one of the first's and one of the second's
-  const float* w;         // two floats an entry of both; then one per offset
-  uint32_t both, single;  // counts, the latter per channel
-  uint32_t boxed;         // bit 0: the first channel begins with `start` instead of 0; bit 1: the second
-  bool joined;            // there is one channel, and what the list gives the second is half of it
+  const int32_t* off;         // per entry, its offset in x, in floats
+  const float* w;             // per entry, a weight for each channel of its set; null: all are 1
+  uint32_t count[kQuadSets];  // entries
+  uint32_t boxed;             // bit m: channel m is `start` less its entries
+  bool joined;                // there is one channel, whose sum is that of all four
 };
 
 struct ConvArgs {
   const float* x;       // at the first point; each is a vector, the next one behind it
   const ptrdiff_t* yp;  // per point, its offset in y
-  int points;           // 1 .. Kernels::conv_points (run_points)
+  int points;           // 1 .. Kernels::conv_points
   const ConvList* lists;
-  int channels;         // output channels; lists holds one entry per two
+  int channels;         // output channels; lists holds one entry per four
   const float* start;   // a vector per point, or null
   float* y;             // out, at the first channel
   ptrdiff_t y_channel;  // floats between output channels
@@ -183,9 +186,9 @@ struct Kernels {
   const char* isa;
   int lanes;        // floats of a vector
   int conv_points;  // positions computed together: as many as registers hold
-  int run_points;   // likewise for conv_runs
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
+  void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1
   void (*grad)(const GradArgs*);
   void (*outer)(const OuterArgs*);
   // y = W x and y += Wᵀ x, by [0] for lanes and [1] for a single sample.

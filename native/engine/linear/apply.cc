@@ -6,8 +6,8 @@
 namespace px {
 namespace {
 
-constexpr int kMinPairs = 8;       // channel pairs a task has at least, where there are as many
-constexpr int kSomePairs = 28;     // channel pairs whose lists are made together
+constexpr int kMinQuads = 4;       // quads of channels a task has at least, where there are as many
+constexpr int kSomeQuads = 14;     // quads whose lists are made together: as many as a word of a mask has
 constexpr double kShortList = 10;  // entries that need no runs
 constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
@@ -25,13 +25,11 @@ class PhaseRun {
         tops_(tops),
         lanes_(env.kernels.lanes),
         chunk_(call.box ? 1
-                        : bounded_chunk(
-                              map, phase, call.grid,
-                              chunk_channels(map, phase, call.weight.density, lanes_,
-                                             call.weight.source == Source::theta ? env.kernels.run_points
-                                                                                 : env.kernels.conv_points))),
+                        : bounded_chunk(map, phase, call.grid,
+                                        chunk_channels(map, phase, call.weight.density, lanes_,
+                                                       env.kernels.conv_points))),
         chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
-        pairs_((map.out_channels + 1) / 2),
+        quads_((map.out_channels + kQuad - 1) / kQuad),
         runs_(call.weight.source == Source::theta &&
               chunk_ * phase.taps() * call.weight.density > kShortList),
         blocks_(call.grid.blocks * static_cast<int>(call.tensors.size())),
@@ -40,10 +38,8 @@ class PhaseRun {
     if (call.box) return;
     entries_ = window_.entries(chunk_);
     if (call.weight.source != Source::mask) return;
-    const size_t room = ListBuilder::room(phase.taps());
-    box_offsets_.resize(room);
-    box_weights_.resize(room);
-    box_list_ = ListBuilder::box(window_.taps(), {box_offsets_.data(), box_weights_.data()});
+    box_offsets_.resize(phase.taps());
+    box_list_ = ListBuilder::box(window_.taps(), box_offsets_.data());
   }
 
   void run();
@@ -67,43 +63,38 @@ class PhaseRun {
     return tensor(block).y + block % call_.grid.blocks * map_.out_elements * call_.grid.lanes;
   }
 
-  uint32_t step() const { return runs_ ? kConvRun : kConvStep; }
+  bool ones() const { return call_.box || call_.weight.source == Source::mask; }
 
-  ListBuilder builder() const { return ListBuilder(map_, call_.weight, entries_, window_.weights(), step()); }
+  ListBuilder builder() const { return ListBuilder(map_, call_.weight, entries_, window_.weights()); }
 
-  // Room for the lists of a pair, in offsets and in weights.
-  size_t pair_room(size_t channels, size_t chunks) const {
-    return ListBuilder::room(channels * phase_.taps()) + (chunks - 1) * ListBuilder::room(0);
-  }
-
-  // All lists, packed side by side: [chunk][group][pair].
+  // All lists, packed side by side: [chunk][group][quad].
   void pack() {
-    const size_t groups = map_.groups, all = groups * pairs_;
-    const size_t room = pair_room(call_.box ? 1 : map_.in_channels, chunks_);
+    const size_t groups = map_.groups, all = groups * quads_;
+    const size_t room = phase_.taps() * (call_.box ? 1 : map_.in_channels);
     lists_.resize(static_cast<size_t>(chunks_) * all);
     offsets_ = env_.pool.acquire(all * room);
-    weights_ = env_.pool.acquire(all * room);
-    // Some pairs at a time: an adjoint's weights lie side by side.
-    const size_t some = std::clamp<size_t>(kGrainFloats / room, std::min(kSomePairs, pairs_), pairs_);
-    const size_t sets = (pairs_ + some - 1) / some;
+    if (!ones()) weights_ = env_.pool.acquire(all * room * kQuad);
+    // Some quads at a time: an adjoint's weights lie side by side.
+    const size_t some = std::clamp<size_t>(kGrainFloats / room, std::min(kSomeQuads, quads_), quads_);
+    const size_t sets = (quads_ + some - 1) / some;
     const size_t grain = std::max<size_t>(1, kGrainFloats / (room * some));
     for_ranges(env_.threads, groups * sets, grain, [&](size_t lo, size_t hi, size_t) {
       ListBuilder builder = this->builder();
       std::vector<ListBuilder::Room> rooms;
       for (size_t task = lo; task < hi; ++task) {
         const int group = static_cast<int>(task / sets), first = static_cast<int>(task % sets * some),
-                  end = std::min(pairs_, first + static_cast<int>(some));
-        const size_t base = static_cast<size_t>(group) * pairs_ + first;
+                  end = std::min(quads_, first + static_cast<int>(some));
+        const size_t base = static_cast<size_t>(group) * quads_ + first;
         rooms.clear();
-        for (int p = 0; p < end - first; ++p)
-          rooms.push_back({reinterpret_cast<int32_t*>(offsets_.get()) + (base + p) * room,
-                           weights_.get() + (base + p) * room});
-        for (int q = 0; q < chunks_; ++q) {
-          ConvList* const lists = lists_.data() + q * all + base;
+        for (int q = 0; q < end - first; ++q)
+          rooms.push_back({reinterpret_cast<int32_t*>(offsets_.get()) + (base + q) * room,
+                           weights_ ? weights_.get() + (base + q) * room * kQuad : nullptr});
+        for (int chunk = 0; chunk < chunks_; ++chunk) {
+          ConvList* const lists = lists_.data() + chunk * all + base;
           if (call_.box)
-            for (int p = 0; p < end - first; ++p) lists[p] = ListBuilder::box(window_.taps(), rooms[p]);
+            for (int q = 0; q < end - first; ++q) lists[q] = ListBuilder::box(window_.taps(), rooms[q].off);
           else
-            builder.build(group, first, end, q * chunk_, std::min(map_.in_channels, (q + 1) * chunk_),
+            builder.build(group, first, end, chunk * chunk_, std::min(map_.in_channels, (chunk + 1) * chunk_),
                           rooms.data(), lists);
         }
       }
@@ -122,22 +113,21 @@ class PhaseRun {
   const Phase& phase_;
   const LinearCall& call_;
   std::vector<SharedMax>& tops_;  // per tensor; empty: not wanted
-  const int lanes_, chunk_, chunks_, pairs_;
+  const int lanes_, chunk_, chunks_, quads_;
   const bool runs_;   // f's sums want accuracy
   const int blocks_;  // of all tensors
   const Tiling tiling_;
   const Window window_;
   std::vector<int32_t> entries_;
-  int pair_chunk_ = 1;
+  int quad_chunk_ = 1;
   std::vector<ConvList> lists_;  // empty: made by each task
   Buffer offsets_, weights_;
   ConvList box_list_{};  // the box sum that lists of what is gone are taken off (h)
   std::vector<int32_t> box_offsets_;
-  std::vector<float> box_weights_;
   std::vector<Moments> parts_;  // per band and channel
 };
 
-// Pairs [first, end) of every group over one band.
+// Quads [first, end) of every group over one band.
 class PhaseRun::Task {
  public:
   Task(PhaseRun& run, const Band& band, size_t index, int first, int end)
@@ -171,12 +161,12 @@ class PhaseRun::Task {
     const LinearMap& map = run_.map_;
     const int chunk = run_.chunk_;
     input_ = room(scratch_->input, (chunk + 1) * run_.window_.channel());
-    const int channels = std::min(map.out_channels, 2 * end_) - 2 * first_;
+    const int channels = std::min(map.out_channels, kQuad * end_) - kQuad * first_;
     const size_t floats = points() * run_.lanes_;
     if (gathered()) output_ = room(scratch_->output, floats * channels);
     if (run_.lists_.empty()) make_room();
     for (int g = 0; g < map.groups; ++g) {
-      const size_t channel = static_cast<size_t>(g) * map.out_channels + 2 * first_;
+      const size_t channel = static_cast<size_t>(g) * map.out_channels + kQuad * first_;
       ConvArgs a{};
       a.channels = channels;
       a.y = gathered() ? output_ : run_.y(band_.block) + channel * map.out_channel_stride * run_.tiling_.unit;
@@ -233,11 +223,11 @@ class PhaseRun::Task {
 
   // For lists that do not outlive the chunk.
   void make_room() {
-    const size_t each = run_.pair_room(run_.chunk_, 1), pairs = end_ - first_;
-    int32_t* off = px::room(scratch_->offsets, each * pairs);
-    float* w = px::room(scratch_->weights, each * pairs);
-    for (size_t p = 0; p < pairs; ++p) own_rooms_.push_back({off + p * each, w + p * each});
-    own_lists_.resize(pairs);
+    const size_t each = run_.chunk_ * run_.phase_.taps(), quads = end_ - first_;
+    int32_t* off = px::room(scratch_->offsets, each * quads);
+    float* w = px::room(scratch_->weights, run_.ones() ? 0 : each * quads * kQuad);
+    for (size_t q = 0; q < quads; ++q) own_rooms_.push_back({off + q * each, w + q * each * kQuad});
+    own_lists_.resize(quads);
     builder_ = std::make_unique<ListBuilder>(run_.builder());
   }
 
@@ -248,10 +238,10 @@ class PhaseRun::Task {
       builder_->build(g, first_, end_, from, to, rooms.data(), own_lists_.data());
       a.lists = own_lists_.data();
     } else {
-      a.lists = run_.lists_.data() + (static_cast<size_t>(q) * run_.map_.groups + g) * run_.pairs_ + first_;
+      a.lists = run_.lists_.data() + (static_cast<size_t>(q) * run_.map_.groups + g) * run_.quads_ + first_;
     }
-    for (int p = 0; p < end_ - first_; ++p)
-      if (a.lists[p].boxed) return true;
+    for (int q = 0; q < end_ - first_; ++q)
+      if (a.lists[q].boxed) return true;
     return false;
   }
 
@@ -266,32 +256,39 @@ class PhaseRun::Task {
   // Points in tiles of about the same size. As many lists as L1 holds go over all tiles before the next do.
   void tiles(const ConvArgs& all, bool boxed) {
     const Kernels& kernels = run_.env_.kernels;
-    const int most = run_.runs_ ? kernels.run_points : kernels.conv_points;
+    const auto kernel = run_.ones() ? kernels.conv_ones : run_.runs_ ? kernels.conv_runs : kernels.conv;
     if (boxed) box_sums();
-    const int pairs = (all.channels + 1) / 2;
-    for (int lo = 0, hi; lo < pairs; lo = hi) {
+    const int quads = (all.channels + kQuad - 1) / kQuad;
+    for (int lo = 0, hi; lo < quads; lo = hi) {
       size_t bytes = 0;
-      for (hi = lo; hi < pairs && (hi == lo || bytes < kListBytes); ++hi)
-        bytes += 12 * all.lists[hi].both + 16 * all.lists[hi].single;
+      for (hi = lo; hi < quads && (hi == lo || bytes < kListBytes); ++hi) bytes += list_bytes(all.lists[hi]);
       ConvArgs a = all;
       a.lists += lo;
-      a.channels = std::min(all.channels, 2 * hi) - 2 * lo;
-      a.y += 2 * lo * a.y_channel;
-      if (a.bias) a.bias += 2 * lo;
-      each_tile(most, [&](const Row& row, ptrdiff_t x, size_t first, int points) {
+      a.channels = std::min(all.channels, kQuad * hi) - kQuad * lo;
+      a.y += kQuad * lo * a.y_channel;
+      if (a.bias) a.bias += kQuad * lo;
+      each_tile([&](const Row& row, ptrdiff_t x, size_t first, int points) {
         a.x = input_ + x;
         a.scale = run_.tensor(band_.block + row.slot).scale;
         a.yp = yp_.data() + first;
         a.points = points;
         a.start = boxed ? start_ + first * run_.lanes_ : nullptr;
-        (run_.runs_ ? kernels.conv_runs : kernels.conv)(&a);
+        kernel(&a);
       });
     }
   }
 
-  // fn(row, offset in the window, first point, points) for tiles of at most `most` neighbours.
+  static size_t list_bytes(const ConvList& list) {
+    size_t numbers = 0;
+    for (int set = 1; set < kQuadSets; ++set)
+      numbers += list.count[set] * (list.w ? 1 + set_channels(set) : 1);
+    return 4 * numbers;
+  }
+
+  // fn(row, offset in the window, first point, points) for tiles of neighbours.
   template <typename Fn>
-  void each_tile(int most, Fn fn) const {
+  void each_tile(Fn fn) const {
+    const int most = run_.env_.kernels.conv_points;
     for (const Row& row : rows_) {
       const size_t points = row.end - row.first, count = (points + most - 1) / most;
       for (size_t t = 0; t < count; ++t) {
@@ -312,11 +309,11 @@ class PhaseRun::Task {
     a.lists = &run_.box_list_;
     a.channels = 1;
     a.scale = 1.0f;
-    each_tile(kernels.conv_points, [&](const Row&, ptrdiff_t x, size_t first, int points) {
+    each_tile([&](const Row&, ptrdiff_t x, size_t first, int points) {
       a.x = box_ + x;
       a.points = points;
       a.y = start_ + first * run_.lanes_;
-      kernels.conv(&a);
+      kernels.conv_ones(&a);
     });
   }
 
@@ -382,19 +379,19 @@ void PhaseRun::run() {
   const size_t weights = static_cast<size_t>(map_.in_channels) * phase_.taps();
   if (vectors <= kFewVectors && !call_.box) {
     // Every weight is used a few times only: no list outlives its use.
-    pair_chunk_ = static_cast<int>(std::clamp<size_t>(kTaskWeights / (2 * weights), 1, pairs_));
+    quad_chunk_ = static_cast<int>(std::clamp<size_t>(kTaskWeights / (kQuad * weights), 1, quads_));
   } else {
     pack();
     const size_t wanted = bands < 16 ? (16 + bands - 1) / bands : 1;
-    pair_chunk_ = std::max(kMinPairs, static_cast<int>((pairs_ + wanted - 1) / wanted));
-    pair_chunk_ = std::min(pair_chunk_, pairs_);
+    quad_chunk_ = std::max(kMinQuads, static_cast<int>((quads_ + wanted - 1) / wanted));
+    quad_chunk_ = std::min(quad_chunk_, quads_);
   }
-  const size_t pair_chunks = (pairs_ + pair_chunk_ - 1) / pair_chunk_;
+  const size_t quad_chunks = (quads_ + quad_chunk_ - 1) / quad_chunk_;
   if (moments()) parts_.resize(bands * map_.groups * map_.out_channels);
-  env_.threads.run(bands * pair_chunks, [&](size_t t) {
-    const Band band(tiling_, phase_, grid(), t / pair_chunks);
-    const int first = static_cast<int>(t % pair_chunks) * pair_chunk_;
-    Task task(*this, band, t / pair_chunks, first, std::min(pairs_, first + pair_chunk_));
+  env_.threads.run(bands * quad_chunks, [&](size_t t) {
+    const Band band(tiling_, phase_, grid(), t / quad_chunks);
+    const int first = static_cast<int>(t % quad_chunks) * quad_chunk_;
+    Task task(*this, band, t / quad_chunks, first, std::min(quads_, first + quad_chunk_));
     task.run();
   });
   if (moments()) merge_moments(bands);

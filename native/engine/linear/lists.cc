@@ -25,145 +25,129 @@ size_t ListBuilder::kept(size_t row, int from, int to) const {
 }
 
 template <Source S>
-float ListBuilder::value(size_t i, float factor, bool flip) const {
-  if (S == Source::mask) return flip ? -1.0f : 1.0f;
+float ListBuilder::value(size_t i, float factor) const {
   if (S == Source::theta) return factor * w_.values[i];
   const float v = w_.values[i] * w_.squared_scale;
   return factor * (v * v);
 }
 
-// Weights i + bit of the first channel that `a` has, and of the second that `b` has.
-template <Source S>
-void ListBuilder::take(Pair& pair, size_t i, uint64_t a, uint64_t b, const int32_t* at, float factor) const {
-  const size_t k = i + map_.w_out;
-  for_bits(a & b, [&](size_t t) {
-    pair.room.off[pair.both] = at[t];
-    pair.room.w[2 * pair.both] = value<S>(i + t, factor, pair.flip0);
-    pair.room.w[2 * pair.both + 1] = value<S>(k + t, factor, pair.flip1);
-    ++pair.both;
-  });
-  for_bits(a & ~b, [&](size_t t) {
-    pair.first[pair.firsts++] = {at[t], value<S>(i + t, factor, pair.flip0)};
-  });
-  for_bits(b & ~a, [&](size_t t) {
-    pair.second[pair.seconds++] = {at[t], value<S>(k + t, factor, pair.flip1)};
+// n neighbouring weights of each channel, the first channel's beginning with i.
+void ListBuilder::scan(Quad& quad, size_t i, size_t n, const int32_t* at, float factor) const {
+  uint64_t bits[kQuad] = {};
+  for (int m = 0; m < quad.channels; ++m)
+    bits[m] = mask_span(w_.mask, i + m * map_.w_out, n) ^ (quad.flip >> m & 1 ? low_bits(n) : 0);
+  for_bits(bits[0] | bits[1] | bits[2] | bits[3], [&](size_t t) {
+    const size_t set =
+        (bits[0] >> t & 1) | (bits[1] >> t & 1) << 1 | (bits[2] >> t & 1) << 2 | (bits[3] >> t & 1) << 3;
+    *quad.next[set]++ = {at[t], factor, i + t};
   });
 }
 
-template <Source S>
-void ListBuilder::scan(Pair& pair, size_t i, size_t n, const int32_t* at, float factor) const {
-  const uint64_t a = mask_span(w_.mask, i, n), b = pair.two ? mask_span(w_.mask, i + map_.w_out, n) : 0;
-  take<S>(pair, i, pair.flip0 ? a ^ low_bits(n) : a, pair.flip1 ? b ^ low_bits(n) : b, at, factor);
-}
-
-// One input channel, all pairs: i is its first weight to the first of them.
-template <Source S>
-void ListBuilder::scan_across(std::vector<Pair>& pairs, size_t i, const int32_t* at, float factor) const {
+// One input channel, all quads: i is its first weight to the first of them.
+void ListBuilder::scan_across(size_t i, const int32_t* at, float factor) {
   if (taps_ > 1) {
-    for (Pair& pair : pairs) {
-      scan<S>(pair, i, taps_, at, factor);
-      i += 2 * taps_;
+    for (Quad& quad : quads_) {
+      scan(quad, i, taps_, at, factor);
+      i += kQuad * taps_;
     }
     return;
   }
-  constexpr uint64_t kEven = 0x5555555555555555;
-  const size_t bits = 2 * pairs.size() - (pairs.back().two ? 0 : 1);
+  const size_t bits = kQuad * (quads_.size() - 1) + quads_.back().channels;
   for (size_t lo = 0; lo < bits; lo += kMaskSpan) {
-    const uint64_t word = mask_span(w_.mask, i + lo, std::min(kMaskSpan, bits - lo));
-    for_bits((word | word >> 1) & kEven, [&](size_t bit) {
-      take<S>(pairs[(lo + bit) / 2], i + lo + bit, word >> bit & 1, word >> (bit + 1) & 1, at, factor);
-    });
+    uint64_t word = mask_span(w_.mask, i + lo, std::min(kMaskSpan, bits - lo));
+    for (size_t q = lo / kQuad; word != 0; word >>= kQuad, ++q) {
+      const size_t set = word & low_bits(kQuad);
+      if (set != 0) *quads_[q].next[set]++ = {*at, factor, i + kQuad * q};
+    }
   }
 }
 
 template <Source S>
 void ListBuilder::collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
-  const size_t row = group * map_.w_group, count = end - first;
-  const size_t most = (to - from) * taps_ + kConvRun;  // alone, of a channel
-  alone_.resize(2 * count * most);
-  pairs_.resize(count);
-  for (size_t p = 0; p < count; ++p) {
-    const int channel = 2 * (first + static_cast<int>(p));
-    const bool two = channel + 1 < map_.out_channels;
-    // With one output channel the box sum would serve nobody else.
-    const bool box = S == Source::mask && map_.out_channels > 2 && w_.density > 0.4;
-    const size_t base = row + channel * map_.w_out, half = (to - from) * taps_ / 2;
-    pairs_[p] = {rooms[p],
-                 alone_.data() + 2 * p * most,
-                 alone_.data() + (2 * p + 1) * most,
-                 0,
-                 0,
-                 0,
-                 two,
-                 box && kept(base, from, to) > half,
-                 box && two && kept(base + map_.w_out, from, to) > half};
+  const size_t count = end - first;
+  const size_t most = (to - from) * taps_ + 3;  // of a set; odd numbers of lines keep sets apart in the cache
+  found_.resize(count * kQuadSets * most);
+  quads_.resize(count);
+  const size_t base = group * map_.w_group + first * kQuad * map_.w_out;
+  // With few output channels the box sum would serve nobody else.
+  const bool box = S == Source::mask && map_.out_channels > 2 && w_.density > 0.4;
+  for (size_t q = 0; q < count; ++q) {
+    Quad& quad = quads_[q];
+    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found_.data() + (q * kQuadSets + s) * most;
+    quad.channels = std::min(kQuad, map_.out_channels - kQuad * (first + static_cast<int>(q)));
+    quad.flip = 0;
+    for (int m = 0; box && m < quad.channels; ++m)
+      if (kept(base + (q * kQuad + m) * map_.w_out, from, to) > (to - from) * taps_ / 2) quad.flip |= 1u << m;
   }
   const auto factor = [&](int c) {
     return w_.in_factor ? w_.factor * w_.in_factor[group * map_.in_channels + c] : w_.factor;
   };
-  const size_t base = row + 2 * first * map_.w_out;
   if (across_)
     for (int c = from; c < to; ++c)
-      scan_across<S>(pairs_, base + c * map_.w_in + weights_[0], entries_.data() + (c - from) * taps_,
-                     factor(c));
+      scan_across(base + c * map_.w_in + weights_[0], entries_.data() + (c - from) * taps_, factor(c));
   else
-    for (size_t p = 0; p < count; ++p)
-      spans_.each(base + 2 * p * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
-        scan<S>(pairs_[p], i, n, entries_.data() + entry, factor(c));
+    for (size_t q = 0; q < count; ++q)
+      spans_.each(base + q * kQuad * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
+        scan(quads_[q], i, n, entries_.data() + entry, factor(c));
       });
-  // Not f's: as one sum it keeps two networks of the golden cases, which hang on single gates, within tolerance on every instruction set.
-  for (size_t p = 0; p < count; ++p) {
-    lists[p] = write(pairs_[p], S != Source::theta);
-    rooms[p] = pairs_[p].room;
+  for (size_t q = 0; q < count; ++q)
+    lists[q] = write<S>(quads_[q], found_.data() + q * kQuadSets * most, most, rooms[q]);
+}
+
+// channels: where each channel's weights are, counted from the first one's.
+template <Source S, int Channels>
+void ListBuilder::put(const Entry* from, const Entry* to, const size_t channels[Channels], Room& room) const {
+  for (const Entry* e = from; e < to; ++e) {
+    *room.off++ = e->off;
+    if (S == Source::mask) continue;
+    for (int k = 0; k < Channels; ++k) *room.w++ = value<S>(e->weight + channels[k], e->factor);
   }
 }
 
-// joins: a channel without a second one uses both halves.
-ConvList ListBuilder::write(Pair& p, bool joins) const {
+template <Source S>
+ConvList ListBuilder::write(const Quad& quad, const Entry* entries, size_t most, Room& room) const {
   ConvList list{};
-  auto& [off, w] = p.room;
-  list.off = off;
-  list.w = w;
-  list.boxed = (p.flip0 ? 1u : 0u) | (p.flip1 ? 2u : 0u);
-  if (!p.two && joins) {
-    list.joined = true;
-    for (size_t i = 0; i < p.firsts; ++i) (i % 2 == 0 ? p.first : p.second)[i / 2] = p.first[i];
-    p.seconds = p.firsts / 2;
-    p.firsts -= p.seconds;
+  list.off = room.off;
+  list.w = S == Source::mask ? nullptr : room.w;
+  list.boxed = quad.flip;
+  for (int set = kQuadSets - 1; set > 0; --set) {
+    const Entry *const from = entries + set * most, *const to = quad.next[set];
+    list.count[set] = static_cast<uint32_t>(to - from);
+    size_t channels[kQuad] = {};
+    for (int m = 0, k = 0; m < kQuad; ++m)
+      if (set >> m & 1) channels[k++] = m * map_.w_out;
+    switch (set_channels(set)) {
+      case 4:
+        put<S, 4>(from, to, channels, room);
+        break;
+      case 3:
+        put<S, 3>(from, to, channels, room);
+        break;
+      case 2:
+        put<S, 2>(from, to, channels, room);
+        break;
+      default:
+        put<S, 1>(from, to, channels, room);
+    }
   }
-  for (; p.both % step_ != 0; --p.both) {
-    p.first[p.firsts++] = {off[p.both - 1], w[2 * p.both - 2]};
-    p.second[p.seconds++] = {off[p.both - 1], w[2 * p.both - 1]};
-  }
-  list.both = static_cast<uint32_t>(p.both);
-  off += p.both;
-  w += 2 * p.both;
-  // The shorter side is filled up, with a place the channel reads anyway.
-  const size_t single = std::max(p.firsts, p.seconds);
-  const Entry fill0{p.firsts ? p.first[p.firsts - 1].off : 0, 0.0f},
-      fill1{p.seconds ? p.second[p.seconds - 1].off : 0, 0.0f};
-  for (size_t i = 0; i < single; ++i) {
-    const Entry& a = i < p.firsts ? p.first[i] : fill0;
-    const Entry& b = i < p.seconds ? p.second[i] : fill1;
-    *off++ = a.off;
-    *off++ = b.off;
-    *w++ = a.w;
-    *w++ = b.w;
-  }
-  list.single = static_cast<uint32_t>(single);
+  // A single channel uses the sums of all four. Not f's: as one sum it keeps networks that hang on single gates within tolerance.
+  if (map_.out_channels == 1 && S != Source::theta) share(list);
   return list;
 }
 
-ConvList ListBuilder::box(const std::vector<int32_t>& taps, Room room) {
-  ConvList list{};
-  list.off = room.off;
-  list.w = room.w;
+// Shares out one channel's entries among four sums.
+void ListBuilder::share(ConvList& list) {
+  const uint32_t all = list.count[1];
+  for (uint32_t m = 0; m < kQuad; ++m) list.count[1u << m] = (all + kQuad - 1 - m) / kQuad;
   list.joined = true;
-  list.single = static_cast<uint32_t>((taps.size() + 1) / 2);
-  for (size_t i = 0; i < 2 * list.single; ++i) {
-    room.off[i] = taps[std::min(i, taps.size() - 1)];
-    room.w[i] = i < taps.size() ? 1.0f : 0.0f;
-  }
+}
+
+ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off) {
+  ConvList list{};
+  std::copy(taps.begin(), taps.end(), off);
+  list.off = off;
+  list.count[1] = static_cast<uint32_t>(taps.size());
+  share(list);
   return list;
 }
 

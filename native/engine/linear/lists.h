@@ -1,4 +1,5 @@
-// Surviving weights as the kernels want them: per pair of output channels and chunk of input channels, one ConvList.
+// Surviving weights as the kernels want them: per four output channels and chunk of input channels, one
+// ConvList.
 #pragma once
 #include <vector>
 
@@ -25,59 +26,56 @@ constexpr double kLeastEntries = 10, kMostEntries = 144;
 
 class ListBuilder {
  public:
-  // entries: offsets in the window, of every tap of each channel of a chunk. weights[t]: each tap's offset in the stored weight. step:
-  // what the number of weights that both channels of a pair have is a multiple of.
+  // entries: offsets in the window, of every tap of each channel of a chunk. weights[t]: each tap's offset in the stored weight.
   ListBuilder(const LinearMap& map, const WeightSource& w, const std::vector<int32_t>& entries,
-              const std::vector<size_t>& weights, uint32_t step)
+              const std::vector<size_t>& weights)
       : map_(map),
         w_(w),
         entries_(entries),
         weights_(weights),
         taps_(weights.size()),
         spans_(map, weights, w.in_factor != nullptr),
-        step_(step),
         across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= kMaskSpan &&
                 w.source != Source::mask) {}
 
-  // Offsets, and weights, that a list may have whose channels have `entries` weights.
-  static size_t room(size_t entries) { return 2 * entries + 4 * kConvRun; }
-
-  // Where a pair's lists go, one behind the other.
+  // Where quads' lists go, one behind the other. A list needs room for as many offsets as one of its channels has places for weights,
+  // and four times as many weights.
   struct Room {
     int32_t* off;
-    float* w;
+    float* w;  // not used where all weights are 1
   };
-  // Pairs [first, end) of a group's output channels, input channels [from, to); rooms[i] and lists[i] belong to pair first + i. Where
-  // most weights of an h list survive, the list holds those that do not, to be taken off the box sum (ConvList::boxed).
+  // Quads [first, end) of a group's output channels, input channels [from, to); rooms[i] and lists[i] belong to quad first + i. Where
+  // most weights of an h list's channel survive, the list holds those that do not, to be taken off the box sum (ConvList::boxed).
   void build(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
 
   // One channel, all taps of weight 1.
-  static ConvList box(const std::vector<int32_t>& taps, Room room);
+  static ConvList box(const std::vector<int32_t>& taps, int32_t* off);
 
  private:
+  // A place where some channels of a quad have a weight.
   struct Entry {
     int32_t off;
-    float w;
+    float factor;
+    size_t weight;  // the first channel's
   };
-  // A list in the making: what both channels have is where it belongs, what each has alone is not.
-  struct Pair {
-    Room room;
-    Entry *first, *second;
-    size_t both, firsts, seconds;
-    bool two, flip0, flip1;  // flip: the channel's list holds the weights that are gone, as -1
+  // A list in the making, its entries set by set.
+  struct Quad {
+    Entry* next[kQuadSets];
+    int channels;
+    uint32_t flip;  // channels whose list holds the weights that are gone
   };
   template <Source S>
   void collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
+  void scan(Quad& quad, size_t i, size_t n, const int32_t* at, float factor) const;
+  void scan_across(size_t i, const int32_t* at, float factor);
   template <Source S>
-  void scan(Pair& pair, size_t i, size_t n, const int32_t* at, float factor) const;
+  ConvList write(const Quad& quad, const Entry* entries, size_t most, Room& room) const;
+  template <Source S, int Channels>
+  void put(const Entry* from, const Entry* to, const size_t channels[Channels], Room& room) const;
   template <Source S>
-  void scan_across(std::vector<Pair>& pairs, size_t i, const int32_t* at, float factor) const;
-  template <Source S>
-  void take(Pair& pair, size_t i, uint64_t a, uint64_t b, const int32_t* at, float factor) const;
-  template <Source S>
-  float value(size_t i, float factor, bool flip) const;
+  float value(size_t i, float factor) const;
   size_t kept(size_t row, int from, int to) const;
-  ConvList write(Pair& pair, bool joins) const;
+  static void share(ConvList& list);
 
   const LinearMap& map_;
   const WeightSource& w_;
@@ -85,10 +83,9 @@ class ListBuilder {
   const std::vector<size_t>& weights_;
   const size_t taps_;
   const WeightSpans spans_;
-  const uint32_t step_;
   const bool across_;  // output channels adjoin in the stored weight, as an adjoint's do
-  std::vector<Entry> alone_;
-  std::vector<Pair> pairs_;
+  std::vector<Entry> found_;
+  std::vector<Quad> quads_;
 };
 
 // How many input channels go into a chunk.

@@ -4,7 +4,7 @@
 
 namespace px {
 
-// A task computes a chunk of channel pairs for a band: rows of some sample blocks at one outer position.
+// A task computes a chunk of channel quads for a band: rows of some sample blocks at one outer position.
 struct Tiling {
   int unit;       // floats of a position: the lanes, or 1 where vectors run along positions
   int vectors;    // vectors a row, for one sample block
