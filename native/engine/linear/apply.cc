@@ -24,10 +24,9 @@ class PhaseRun {
         call_(call),
         tops_(tops),
         lanes_(env.kernels.lanes),
-        chunk_(call.box ? 1
-                        : bounded_chunk(map, phase, call.grid,
-                                        chunk_channels(map, phase, call.weight.density, lanes_,
-                                                       env.kernels.conv_points))),
+        chunk_(call.box
+                   ? 1
+                   : bounded_chunk(map, phase, call.grid, chunk_channels(map, phase, call.weight.density))),
         chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
         quads_((map.out_channels + kQuad - 1) / kQuad),
         runs_(call.weight.source == Source::theta &&

@@ -2,12 +2,12 @@
 
 namespace px {
 
-int chunk_channels(const LinearMap& map, const Phase& phase, double density, int lanes, int points) {
+int chunk_channels(const LinearMap& map, const Phase& phase, double density) {
   const double entries = static_cast<double>(phase.taps()) * std::max(density, 1e-6);  // of a channel
   // Vectors of the window that a tile of so many neighbouring points touches, in a channel.
   const int cols = static_cast<int>(phase.col->taps.size()), step = phase.col->in_step;
-  const int touched = std::min(cols * points, std::min(step, cols) * (points + (cols - 1) / step));
-  const double floats = static_cast<double>(phase.taps() / cols) * touched * lanes;
+  const int touched = std::min(cols * kTilePoints, std::min(step, cols) * (kTilePoints + (cols - 1) / step));
+  const double floats = static_cast<double>(phase.taps() / cols) * touched * kTileLanes;
   const double channels =
       std::min(kMostEntries, std::max(kLeastEntries, entries * (kTileFloats / floats))) / entries;
   if (channels >= map.in_channels) return map.in_channels;

@@ -20,7 +20,8 @@ struct WeightSource {
 };
 
 // A chunk of input channels should be small enough for what a tile of points reads of it to stay in L1 while all output channels go
-// over it, but give an output channel enough entries to make adding to y cheap, and few enough for sums to stay accurate.
+// over it, but give an output channel enough entries to make adding to y cheap, and few enough for sums to stay accurate. Counted for AVX-512's tiles whatever the processor has, so that sums are the same.
+constexpr int kTilePoints = 4, kTileLanes = 16;
 constexpr double kTileFloats = 12 * 1024;
 constexpr double kLeastEntries = 10, kMostEntries = 144;
 
@@ -89,6 +90,6 @@ class ListBuilder {
 };
 
 // How many input channels go into a chunk.
-int chunk_channels(const LinearMap& map, const Phase& phase, double density, int lanes, int points);
+int chunk_channels(const LinearMap& map, const Phase& phase, double density);
 
 }  // namespace px
