@@ -8,8 +8,8 @@
 // A vector is L floats: the lanes of one position, or L neighbouring positions of one sample. Output channels go in fours, and a
 // quad's weights are sorted by which of its channels survive, so that a load serves every channel that wants it and hardly any
 // multiplication is by zero: the cost falls with density, and at density 1 this is a dense kernel. Loads are what sparse sums are
-// limited by; four channels need half as many of them as two, and so few points that what they read of x stays in L1. The points
-// of a call are neighbours in x: an address is one register and a constant.
+// limited by; four channels need half as many of them as two, and so few points that what they read of x stays in L1. A single channel, as
+// a depthwise layer has, gets as many points as hide latencies. The points of a call are neighbours in x: an address is one register and a constant.
 //
 // Sums are float32 in registers, over one chunk of input channels (the caller's, about a hundred and fifty entries a channel), then
 // added to y. f's go in three levels (conv_runs): runs of at most PX_CONV_RUN entries, the chunk, y. Rounding grows with the root of
@@ -17,15 +17,22 @@
 // in single weights' scores. Whether one of the golden cases' networks that hang on a single gate flips it is chance below that: each
 // instruction set has a length that flips none. h, g and j have no gates of their own, and nothing cancels in them.
 
-// A quad's sums at P points: [channel][point].
-template <int P>
+// Sums of Q channels, four or one, at P points.
+template <int Q, int P>
 struct ConvSums {
-  vec at[kQuad][P];
+  vec at[Q][P];
 };
+template <int Q, int P>
+static inline void conv_clear(ConvSums<Q, P>& sums) {
+#pragma GCC unroll 4
+  for (int m = 0; m < Q; ++m)
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) sums.at[m][p] = vec_zero();
+}
 
 // n entries of a set. What several channels want is loaded once, by an instruction of its own.
-template <int P, int Set, bool Ones>
-static inline void conv_entries(ConvSums<P>& sums, const float* x, const int32_t*& off, const float*& w,
+template <int Q, int P, int Set, bool Ones>
+static inline void conv_entries(ConvSums<Q, P>& sums, const float* x, const int32_t*& off, const float*& w,
                                 uint32_t n) {
   constexpr int kChannels = set_channels(Set);
   for (; n > 0; --n, ++off) {
@@ -42,7 +49,7 @@ static inline void conv_entries(ConvSums<P>& sums, const float* x, const int32_t
       if (kChannels > 1) v = vec_in_register(v);
       int k = 0;
 #pragma GCC unroll 4
-      for (int m = 0; m < kQuad; ++m) {
+      for (int m = 0; m < Q; ++m) {
         if (!(Set >> m & 1)) continue;
         sums.at[m][p] = sums.at[m][p] + (Ones ? v : weight[k] * v);
         ++k;
@@ -52,20 +59,17 @@ static inline void conv_entries(ConvSums<P>& sums, const float* x, const int32_t
 }
 
 // The same in runs, each summed on its own.
-template <int P, int Set>
-static inline void conv_set_runs(ConvSums<P>& sums, const float* x, const int32_t*& off, const float*& w,
+template <int Q, int P, int Set>
+static inline void conv_set_runs(ConvSums<Q, P>& sums, const float* x, const int32_t*& off, const float*& w,
                                  uint32_t n) {
   while (n > 0) {
     const uint32_t run = n < PX_CONV_RUN ? n : PX_CONV_RUN;
     n -= run;
-    ConvSums<P> part;
+    ConvSums<Q, P> part;
+    conv_clear(part);
+    conv_entries<Q, P, Set, false>(part, x, off, w, run);
 #pragma GCC unroll 4
-    for (int m = 0; m < kQuad; ++m)
-#pragma GCC unroll 8
-      for (int p = 0; p < P; ++p) part.at[m][p] = vec_zero();
-    conv_entries<P, Set, false>(part, x, off, w, run);
-#pragma GCC unroll 4
-    for (int m = 0; m < kQuad; ++m) {
+    for (int m = 0; m < Q; ++m) {
       if (!(Set >> m & 1)) continue;
 #pragma GCC unroll 8
       for (int p = 0; p < P; ++p) sums.at[m][p] = sums.at[m][p] + part.at[m][p];
@@ -75,13 +79,21 @@ static inline void conv_set_runs(ConvSums<P>& sums, const float* x, const int32_
 
 enum class ConvKind { plain, runs, ones };
 
-template <int P, ConvKind Kind, int Set>
-static inline void conv_set(ConvSums<P>& sums, const float* x, const int32_t*& off, const float*& w,
+template <int Q, int P, ConvKind Kind, int Set>
+static inline void conv_set(ConvSums<Q, P>& sums, const float* x, const int32_t*& off, const float*& w,
                             uint32_t n) {
   if constexpr (Kind == ConvKind::runs)
-    conv_set_runs<P, Set>(sums, x, off, w, n);
+    conv_set_runs<Q, P, Set>(sums, x, off, w, n);
   else
-    conv_entries<P, Set, Kind == ConvKind::ones>(sums, x, off, w, n);
+    conv_entries<Q, P, Set, Kind == ConvKind::ones>(sums, x, off, w, n);
+}
+
+// That set and all before it.
+template <int Q, int P, ConvKind Kind, int Set>
+static inline void conv_sets(ConvSums<Q, P>& sums, const float* x, const int32_t* off, const float* w,
+                             const uint32_t count[kQuadSets]) {
+  conv_set<Q, P, Kind, Set>(sums, x, off, w, count[Set]);
+  if constexpr (Set > 1) conv_sets<Q, P, Kind, Set - 1>(sums, x, off, w, count);
 }
 
 // Stores one channel's sums, and its largest value.
@@ -105,70 +117,44 @@ static inline void conv_store(const ConvArgs& a, int channel, const vec sum[P], 
   }
 }
 
-template <int P, ConvKind Kind>
+template <int Q, int P, ConvKind Kind>
 static void conv_points(const ConvArgs* args) {
   const ConvArgs a = *args;  // what is stored cannot change it
   const float* const x = a.x;
   vec top = vec_zero();
-  for (int c = 0; c < a.channels; c += kQuad) {
-    const ConvList& list = a.lists[c / kQuad];
-    const int channels = a.channels - c < kQuad ? a.channels - c : kQuad;
+  for (int c = 0; c < a.channels; c += Q) {
+    const ConvList& list = a.lists[c / Q];
+    const int channels = a.channels - c < Q ? a.channels - c : Q;
     // Where the sums will go is fetched meanwhile: stores would wait for it.
     for (int m = 0; m < channels; ++m)
       for (int p = 0; p < P; ++p) prefetch_to_write(a.y + (c + m) * a.y_channel + a.yp[p]);
-    ConvSums<P> sums;
-#pragma GCC unroll 4
-    for (int m = 0; m < kQuad; ++m)
-#pragma GCC unroll 8
-      for (int p = 0; p < P; ++p) sums.at[m][p] = vec_zero();
+    ConvSums<Q, P> sums;
+    conv_clear(sums);
     const int32_t* off = list.off;
     const float* w = list.w;
-    conv_set<P, Kind, 15>(sums, x, off, w, list.count[15]);
-    conv_set<P, Kind, 14>(sums, x, off, w, list.count[14]);
-    conv_set<P, Kind, 13>(sums, x, off, w, list.count[13]);
-    conv_set<P, Kind, 12>(sums, x, off, w, list.count[12]);
-    conv_set<P, Kind, 11>(sums, x, off, w, list.count[11]);
-    conv_set<P, Kind, 10>(sums, x, off, w, list.count[10]);
-    conv_set<P, Kind, 9>(sums, x, off, w, list.count[9]);
-    conv_set<P, Kind, 8>(sums, x, off, w, list.count[8]);
-    conv_set<P, Kind, 7>(sums, x, off, w, list.count[7]);
-    conv_set<P, Kind, 6>(sums, x, off, w, list.count[6]);
-    conv_set<P, Kind, 5>(sums, x, off, w, list.count[5]);
-    conv_set<P, Kind, 4>(sums, x, off, w, list.count[4]);
-    conv_set<P, Kind, 3>(sums, x, off, w, list.count[3]);
-    conv_set<P, Kind, 2>(sums, x, off, w, list.count[2]);
-    conv_set<P, Kind, 1>(sums, x, off, w, list.count[1]);
-    if (list.joined)
-      for (int p = 0; p < P; ++p)
-        sums.at[0][p] = (sums.at[0][p] + sums.at[1][p]) + (sums.at[2][p] + sums.at[3][p]);
+    conv_sets<Q, P, Kind, (1 << Q) - 1>(sums, x, off, w, list.count);
     if (Kind == ConvKind::ones && list.boxed != 0)
-      for (int m = 0; m < kQuad; ++m)
+      for (int m = 0; m < Q; ++m)
         if (list.boxed >> m & 1)
           for (int p = 0; p < P; ++p) sums.at[m][p] = vec_load(a.start + p * kVecFloats) - sums.at[m][p];
-    conv_store<P>(a, c, sums.at[0], top);
-    if (channels > 1) conv_store<P>(a, c + 1, sums.at[1], top);
-    if (channels > 2) conv_store<P>(a, c + 2, sums.at[2], top);
-    if (channels > 3) conv_store<P>(a, c + 3, sums.at[3], top);
+#pragma GCC unroll 4
+    for (int m = 0; m < Q; ++m)
+      if (m < channels) conv_store<P>(a, c + m, sums.at[m], top);
   }
   if (a.max) *a.max = vec_largest(top) > *a.max ? vec_largest(top) : *a.max;
 }
 
-// By number of points.
+// The kernel for P points.
+template <int Q, ConvKind Kind, int P>
+static inline void conv_at_most(const ConvArgs* a) {
+  if (a->points == P) return conv_points<Q, P, Kind>(a);
+  if constexpr (P > 1) conv_at_most<Q, Kind, P - 1>(a);
+}
+
 template <ConvKind Kind>
 static void conv_of(const ConvArgs* a) {
-  static void (*const by_points[])(const ConvArgs*) = {
-    conv_points<1, Kind>,
-#if PX_CONV_POINTS > 1
-    conv_points<2, Kind>,
-#endif
-#if PX_CONV_POINTS > 2
-    conv_points<3, Kind>,
-#endif
-#if PX_CONV_POINTS > 3
-    conv_points<4, Kind>,
-#endif
-  };
-  by_points[a->points - 1](a);
+  if (a->channels == 1) return conv_at_most<1, Kind, PX_ALONE_POINTS>(a);
+  conv_at_most<kQuad, Kind, PX_CONV_POINTS>(a);
 }
 
 static void conv(const ConvArgs* a) { conv_of<ConvKind::plain>(a); }

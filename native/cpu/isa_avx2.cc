@@ -18,6 +18,7 @@
 #define PX_VEC_BYTES 32
 #define PX_LANES 8
 #define PX_CONV_POINTS 3
+#define PX_ALONE_POINTS 6
 #define PX_CONV_RUN 8
 #define PX_ISA_NAME "avx2"
 namespace px {

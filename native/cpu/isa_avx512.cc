@@ -19,6 +19,7 @@
 #define PX_VEC_BYTES 64
 #define PX_LANES 16
 #define PX_CONV_POINTS 4
+#define PX_ALONE_POINTS 8
 #define PX_CONV_RUN 16
 #define PX_ISA_NAME "avx512"
 namespace px {

@@ -15,6 +15,7 @@
 #else
 #define PX_CONV_POINTS 1
 #endif
+#define PX_ALONE_POINTS 3
 #define PX_CONV_RUN 8
 #define PX_ISA_NAME "base"
 namespace px {

@@ -21,13 +21,12 @@ struct ConvList {
   const float* w;             // per entry, a weight for each channel of its set; null: all are 1
   uint32_t count[kQuadSets];  // entries
   uint32_t boxed;             // bit m: channel m is `start` less its entries
-  bool joined;                // there is one channel, whose sum is that of all four
 };
 
 struct ConvArgs {
   const float* x;       // at the first point; each is a vector, the next one behind it
   const ptrdiff_t* yp;  // per point, its offset in y
-  int points;           // 1 .. Kernels::conv_points
+  int points;           // 1 .. Kernels::conv_points, or alone_points where there is one channel
   const ConvList* lists;
   int channels;         // output channels; lists holds one entry per four
   const float* start;   // a vector per point, or null
@@ -183,8 +182,9 @@ struct AxisBackArgs {
 
 struct Kernels {
   const char* isa;
-  int lanes;        // floats of a vector
-  int conv_points;  // positions computed together: as many as registers hold
+  int lanes;         // floats of a vector
+  int conv_points;   // positions computed together: as many as registers hold
+  int alone_points;  // likewise for a single output channel
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1

@@ -3,6 +3,7 @@ static const Kernels kTable = {
     PX_ISA_NAME,
     PX_LANES,
     PX_CONV_POINTS,
+    PX_ALONE_POINTS,
     conv,
     conv_runs,
     conv_ones,

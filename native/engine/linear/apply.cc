@@ -6,9 +6,10 @@
 namespace px {
 namespace {
 
-constexpr int kMinQuads = 4;       // quads of channels a task has at least, where there are as many
-constexpr int kSomeQuads = 14;     // quads whose lists are made together: as many as a word of a mask has
-constexpr double kShortList = 10;  // entries that need no runs
+constexpr int kMinQuads = 4;    // quads of channels a task has at least, where there are as many
+constexpr int kSomeQuads = 14;  // quads whose lists are made together: as many as a word of a mask has
+constexpr size_t kSortedPlaces = 16 * 1024;  // places for weights that are sorted together: 4 MiB of them
+constexpr double kShortList = 10;            // entries that need no runs
 constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
 constexpr size_t kTaskWeights = size_t{1} << 16;  // weights a task of such a layer looks at
@@ -73,8 +74,10 @@ class PhaseRun {
     lists_.resize(static_cast<size_t>(chunks_) * all);
     offsets_ = env_.pool.acquire(all * room);
     if (!ones()) weights_ = env_.pool.acquire(all * room * kQuad);
-    // Some quads at a time: an adjoint's weights lie side by side.
-    const size_t some = std::clamp<size_t>(kGrainFloats / room, std::min(kSomeQuads, quads_), quads_);
+    // Some quads at a time, as an adjoint's weights lie side by side; fewer where each has many.
+    const size_t adjoining =
+        std::clamp<size_t>(kSortedPlaces / (chunk_ * phase_.taps()), 1, std::min(kSomeQuads, quads_));
+    const size_t some = std::clamp<size_t>(kGrainFloats / room, adjoining, quads_);
     const size_t sets = (quads_ + some - 1) / some;
     const size_t grain = std::max<size_t>(1, kGrainFloats / (room * some));
     for_ranges(env_.threads, groups * sets, grain, [&](size_t lo, size_t hi, size_t) {
@@ -266,7 +269,7 @@ class PhaseRun::Task {
       a.channels = std::min(all.channels, kQuad * hi) - kQuad * lo;
       a.y += kQuad * lo * a.y_channel;
       if (a.bias) a.bias += kQuad * lo;
-      each_tile([&](const Row& row, ptrdiff_t x, size_t first, int points) {
+      each_tile(a.channels, [&](const Row& row, ptrdiff_t x, size_t first, int points) {
         a.x = input_ + x;
         a.scale = run_.tensor(band_.block + row.slot).scale;
         a.yp = yp_.data() + first;
@@ -286,8 +289,9 @@ class PhaseRun::Task {
 
   // fn(row, offset in the window, first point, points) for tiles of neighbours.
   template <typename Fn>
-  void each_tile(Fn fn) const {
-    const int most = run_.env_.kernels.conv_points;
+  void each_tile(int channels, Fn fn) const {
+    const Kernels& kernels = run_.env_.kernels;
+    const int most = channels == 1 ? kernels.alone_points : kernels.conv_points;
     for (const Row& row : rows_) {
       const size_t points = row.end - row.first, count = (points + most - 1) / most;
       for (size_t t = 0; t < count; ++t) {
@@ -308,7 +312,7 @@ class PhaseRun::Task {
     a.lists = &run_.box_list_;
     a.channels = 1;
     a.scale = 1.0f;
-    each_tile([&](const Row&, ptrdiff_t x, size_t first, int points) {
+    each_tile(a.channels, [&](const Row&, ptrdiff_t x, size_t first, int points) {
       a.x = box_ + x;
       a.points = points;
       a.y = start_ + first * run_.lanes_;

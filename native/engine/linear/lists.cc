@@ -130,16 +130,7 @@ ConvList ListBuilder::write(const Quad& quad, const Entry* entries, size_t most,
         put<S, 1>(from, to, channels, room);
     }
   }
-  // A single channel uses the sums of all four. Not f's: as one sum it keeps networks that hang on single gates within tolerance.
-  if (map_.out_channels == 1 && S != Source::theta) share(list);
   return list;
-}
-
-// Shares out one channel's entries among four sums.
-void ListBuilder::share(ConvList& list) {
-  const uint32_t all = list.count[1];
-  for (uint32_t m = 0; m < kQuad; ++m) list.count[1u << m] = (all + kQuad - 1 - m) / kQuad;
-  list.joined = true;
 }
 
 ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off) {
@@ -147,7 +138,6 @@ ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off) {
   std::copy(taps.begin(), taps.end(), off);
   list.off = off;
   list.count[1] = static_cast<uint32_t>(taps.size());
-  share(list);
   return list;
 }
 

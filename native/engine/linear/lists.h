@@ -76,7 +76,6 @@ class ListBuilder {
   template <Source S>
   float value(size_t i, float factor) const;
   size_t kept(size_t row, int from, int to) const;
-  static void share(ConvList& list);
 
   const LinearMap& map_;
   const WeightSource& w_;
