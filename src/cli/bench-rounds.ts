@@ -92,7 +92,8 @@ async function batchesOf(
 ): Promise<MicroBatch[]> {
   const fits = (samples: number) => {
     const sizes = splitMicroBatches(samples, microBatch);
-    for (const method of methods) checkMemory(plan, sizes, parseScoreOptions({ method }));
+    for (const method of methods)
+      checkMemory(plan, sizes, parseScoreOptions({ method }), process.availableMemory());
     return sizes;
   };
   if (flags.data === undefined) {

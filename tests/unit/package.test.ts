@@ -75,6 +75,10 @@ describe('where the addon is looked for', () => {
 });
 
 describe('what is packed', () => {
+  it('the version that the code states is the one of package.json', () => {
+    expect(VERSION).toBe(main.version);
+  });
+
   it('the checkout names no platform package, a release names each in exactly its version', async () => {
     const { platforms, releaseManifest } = await script('platforms.mjs');
     expect(JSON.stringify(main)).not.toContain('@path-exclusion/');

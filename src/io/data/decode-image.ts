@@ -3,8 +3,8 @@ import { PxError } from '../../errors.js';
 import { openRegularFile } from '../open-file.js';
 import { ioError } from '../os-error.js';
 import { readRange } from '../read-range.js';
-import { loadSharp } from './load-sharp.js';
-import { type Pixels, toPixels } from './pixels.js';
+import { loadSharp, toPixels } from './load-sharp.js';
+import type { Pixels } from './pixels.js';
 
 /** Of one image: a header of some bytes can claim any size. Four images are decoded at a time. */
 const MAX_PIXELS = 2 ** 26;
