@@ -1,3 +1,4 @@
+import type { Method, NormStatistics } from '../backend/backend.js';
 import { PxError } from '../errors.js';
 import type { Hash, NewHash } from '../hash.js';
 import { VERSION } from '../version.js';
@@ -13,8 +14,8 @@ export interface Configuration {
   readonly outputs: readonly string[];
   readonly dataDigest: string;
   readonly samples: number;
-  readonly method: string;
-  readonly norm: string;
+  readonly method: Method;
+  readonly norm: NormStatistics;
   readonly microBatch: number;
   readonly backend: string;
   readonly density: number;

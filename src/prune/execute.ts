@@ -1,7 +1,7 @@
 /** A pruning run in memory: what is decided before it, its rounds, and what comes out. */
 import { cutTensors } from '../analysis/cut.js';
 import { type LayerReport, type Role, reportLayers } from '../analysis/layers.js';
-import type { Backend, Program } from '../backend/backend.js';
+import type { Backend, Program, RoundResult } from '../backend/backend.js';
 import { PxError } from '../errors.js';
 import { inPieces } from '../pieces.js';
 import { type Configuration, configure } from './configuration.js';
@@ -34,7 +34,13 @@ export interface Cut {
   readonly lastGood?: { readonly masks: MaskMap; readonly kept: number };
 }
 
-export type Executed = { readonly result: PruneResult } | { readonly cut: Cut };
+export type Executed = Finished | { readonly cut: Cut };
+
+export interface Finished {
+  readonly result: PruneResult;
+  /** The last scoring, of the final masks. */
+  readonly final: RoundResult;
+}
 
 /** Decides what a run will do. @throws PxError ERR_OPTION, ERR_MISMATCH, ERR_MEMORY, and what reading the data raises */
 export async function prepareRun(
@@ -68,7 +74,8 @@ export async function executeRun(
   try {
     const outcome = await runRounds(start, roundsOptions(run, start, program, save));
     if (outcome.cut) return { cut: describeCut(run, outcome, program.backend) };
-    return { result: await inPieces(assemble(run, outcome, program.backend), options.signal) };
+    const result = await inPieces(assemble(run, outcome, program.backend), options.signal);
+    return { result, final: outcome.final };
   } finally {
     program.dispose();
   }
@@ -90,11 +97,11 @@ export function cutError(run: Run, { summary, reason, lastGood }: Cut, where: st
   );
 }
 
-/** The result of a run that nothing is kept of on a disk. @throws PxError ERR_NETWORK_CUT, its `cause.masks` the last good masks */
-export async function runInMemory(run: Run, backend: Backend): Promise<PruneResult> {
+/** A whole run of which nothing is kept on a disk. @throws PxError ERR_NETWORK_CUT, its `cause.masks` the last good masks */
+export async function executeInMemory(run: Run, backend: Backend): Promise<Finished> {
   const executed = await executeRun(run, freshStart(run), backend);
   if ('cut' in executed) throw cutError(run, executed.cut, "in this error's cause.masks");
-  return executed.result;
+  return executed;
 }
 
 function roundsOptions(

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Backend } from '../backend/backend.js';
 import { readCheckpoint, removeCheckpoint, writeCheckpoint } from './checkpoint.js';
-import { cutError, executeRun, freshStart, prepareRun, type Run, runInMemory } from './execute.js';
+import { cutError, executeInMemory, executeRun, freshStart, prepareRun, type Run } from './execute.js';
 import { FILES, openRunFolder } from './folder.js';
 import { nodeHost } from './node-host.js';
 import { type PruneOptions, parsePruneOptions } from './options.js';
@@ -27,7 +27,7 @@ export async function runPrune(
   const { backend } = pruneOptions;
   const run = await prepareRun(model, data, options, backend, nodeHost);
   const { out } = options;
-  if (out === undefined) return runInMemory(run, backend);
+  if (out === undefined) return (await executeInMemory(run, backend)).result;
 
   const release = await openRunFolder(out, options);
   try {
