@@ -9,7 +9,9 @@ export interface Candidate {
 }
 
 export async function backends(): Promise<Candidate[]> {
-  const required = (process.env.PX_REQUIRE ?? '').split(',').filter(Boolean);
+  const required = (process.env.PX_REQUIRE ?? '')
+    .split(',')
+    .filter((name) => name !== '' && name !== 'browser');
   const found = [await attempt('cpu', async () => cpuBackend())];
   for (const name of required) {
     const candidate = found.find((c) => c.name === name);
