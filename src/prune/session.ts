@@ -20,6 +20,8 @@ export type ScoringData = Pick<Dataset, 'length' | 'samples' | 'notes' | 'skippe
 /** @throws PxError ERR_MEMORY naming the micro-batch that would fit, where the largest of `sizes` does not */
 export function checkMemory(plan: Plan, sizes: readonly number[], options: ValidScoreOptions): void {
   const microBatch = Math.max(...sizes);
+  // A GPU's memory is not the machine's: its backend says itself what it cannot hold.
+  if (options.memoryLimit === undefined && options.backend?.name === 'webgpu') return;
   const limit = options.memoryLimit ?? process.availableMemory();
   const needed = estimateMemory(plan, { method: options.method, microBatch }).total;
   if (needed <= limit) return;
