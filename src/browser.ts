@@ -1,6 +1,7 @@
 /**
  * path-exclusion/browser: PX scoring and pruning without Node; for a page, better still its worker.
  *
+ *   const backend = await webgpuBackend(navigator.gpu);
  *   const model = await loadModel(file);                                    // a Blob, or bytes
  *   const data = await openDataset([{ path: 'cat.jpg', blob }], { shape: model.inputShape });
  *   const result = await prune(model, data, { backend, density: 0.1, rounds: 20 });
@@ -10,6 +11,7 @@
  */
 export type { LayerReport, Role } from './analysis/layers.js';
 export type { Backend, Log2Scalars, Method, NormStatistics } from './backend/backend.js';
+export { type WebGpuBackend, type WebGpuOptions, webgpuBackend } from './backend/webgpu/index.js';
 export { masksFile, type PrunedModel, prunedModel, scoresFile } from './browser/files.js';
 export { type BrowserLoadOptions, type BrowserModel, loadModel } from './browser/load-model.js';
 export { type BrowserSource, type GivenFile, openDataset, type Samples } from './browser/open-dataset.js';

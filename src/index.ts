@@ -22,6 +22,8 @@ import { packMasks } from './prune/start.js';
 
 export type { LayerReport, Role } from './analysis/layers.js';
 export type { Backend, Log2Scalars, Method, NormStatistics } from './backend/backend.js';
+export { type NodeWebGpuOptions, webgpuBackend } from './backend/webgpu/node.js';
+export type { WebGpuBackend } from './backend/webgpu/types.js';
 export { EXIT_CODES, PxError, type PxErrorCode } from './errors.js';
 export { type DataSource, openDataset } from './io/data/open-dataset.js';
 export type { DatasetOptions } from './io/data/options.js';

@@ -28,6 +28,8 @@ export function checkMemory(
   available: number | undefined,
 ): void {
   const microBatch = Math.max(...sizes);
+  // A GPU's memory is not the machine's: its backend says itself what it cannot hold.
+  if (options.memoryLimit === undefined && options.backend?.name === 'webgpu') return;
   const limit = options.memoryLimit ?? available ?? Number.POSITIVE_INFINITY;
   const needed = estimateMemory(plan, { method: options.method, microBatch }).total;
   if (needed <= limit) return;

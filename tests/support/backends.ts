@@ -1,5 +1,6 @@
 import type { Backend } from '../../src/backend/backend.js';
 import { cpuBackend } from '../../src/backend/native/cpu.js';
+import { webgpuBackend } from '../../src/backend/webgpu/node.js';
 
 /** Every backend there is, with the reason where one cannot run here. PX_REQUIRE=cpu,webgpu turns such a reason into a failure. */
 export interface Candidate {
@@ -12,7 +13,10 @@ export async function backends(): Promise<Candidate[]> {
   const required = (process.env.PX_REQUIRE ?? '')
     .split(',')
     .filter((name) => name !== '' && name !== 'browser');
-  const found = [await attempt('cpu', async () => cpuBackend())];
+  const found = [
+    await attempt('cpu', async () => cpuBackend()),
+    await attempt('webgpu', () => webgpuBackend()),
+  ];
   for (const name of required) {
     const candidate = found.find((c) => c.name === name);
     if (!candidate?.backend)
