@@ -89,10 +89,9 @@ function caption(before: Bins, after: Bins | undefined): HTMLElement {
   return make(
     'figcaption',
     {},
-    key('before'),
-    `before pruning${zeros(before)}  `,
-    key('after'),
-    `what is left, scored again. ${axes}`,
+    make('span', { class: 'entry' }, key('before'), `before pruning${zeros(before)}`),
+    make('span', { class: 'entry' }, key('after'), 'what is left, scored again'),
+    make('p', {}, axes),
   );
 }
 

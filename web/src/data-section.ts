@@ -2,7 +2,7 @@
 import { plural } from '../../src/cli/text.js';
 import type { Preset } from '../../src/io/data/options.js';
 import { byId, make } from './dom.js';
-import { acceptDrops, chosenFiles, type PathFile } from './files.js';
+import { acceptChoice, acceptDrops, type PathFile } from './files.js';
 import type { DataChoice, News } from './protocol.js';
 
 /** Samples of noise where nothing was given. */
@@ -15,13 +15,8 @@ export class DataSection {
   #sample = false;
 
   constructor() {
-    for (const id of ['data-files', 'data-folder']) {
-      const input = byId<HTMLInputElement>(id);
-      input.addEventListener('change', () => {
-        this.take(chosenFiles(input));
-        input.value = '';
-      });
-    }
+    for (const id of ['data-files', 'data-folder'])
+      acceptChoice(byId<HTMLInputElement>(id), (files) => this.take(files));
     byId('data-sample').addEventListener('click', () => this.#choose([], true));
     this.#none.addEventListener('click', () => {
       this.#choose([], false);

@@ -1,4 +1,5 @@
 /** The page's elements: found by id, made by name. */
+import { escapeControls } from '../../src/cli/text.js';
 
 /** An element that index.html holds. */
 export function byId<T extends Element = HTMLElement>(id: string): T {
@@ -28,9 +29,11 @@ export function draw<K extends keyof SVGElementTagNameMap>(
   return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 }
 
-/** A long name that may break after its dots and slashes. */
+/** A long name that may break after its dots and slashes; whoever named it turns no text around. */
 export function breakable(name: string): Child[] {
-  return name.split(/(?<=[./])/).flatMap((part, i) => (i === 0 ? [part] : [make('wbr'), part]));
+  return escapeControls(name)
+    .split(/(?<=[./])/)
+    .flatMap((part, i) => (i === 0 ? [part] : [make('wbr'), part]));
 }
 
 function fill<E extends Element>(element: E, attributes: Attributes, children: readonly Child[]): E {

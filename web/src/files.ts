@@ -6,9 +6,21 @@ export interface PathFile {
   readonly blob: File;
 }
 
-/** Files of a file input; a folder input tells their paths. */
-export function chosenFiles(input: HTMLInputElement): PathFile[] {
+/** A folder input tells paths. */
+function chosenFiles(input: HTMLInputElement): PathFile[] {
   return [...(input.files ?? [])].filter((file) => !isHidden(file.name)).map(withPath);
+}
+
+/** A file input that is drawn as a button: `onFiles` gets what is chosen, and Enter opens it too, as it does buttons. */
+export function acceptChoice(input: HTMLInputElement, onFiles: (files: PathFile[]) => void): void {
+  input.addEventListener('change', () => {
+    const files = chosenFiles(input);
+    input.value = ''; // so that the same file can be chosen again
+    onFiles(files);
+  });
+  input.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter') input.click();
+  });
 }
 
 /** Everything dropped, folders walked to their ends. */

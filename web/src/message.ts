@@ -1,3 +1,4 @@
+import { escapeLines } from '../../src/cli/text.js';
 import { make } from './dom.js';
 import { EngineError } from './engine.js';
 
@@ -11,7 +12,7 @@ export function showError(place: HTMLElement, what: string, error: unknown): voi
       { class: 'error', role: 'alert' },
       make('strong', {}, what),
       code && make('span', { class: 'code' }, ` ${code}`),
-      make('pre', {}, message),
+      make('pre', {}, escapeLines(message)),
     ),
   );
 }

@@ -2,7 +2,7 @@
 import { bytes, count, plural, shapeOf } from '../../src/cli/text.js';
 import { breakable, byId, make } from './dom.js';
 import type { Engine } from './engine.js';
-import { acceptDrops, chosenFiles, type PathFile } from './files.js';
+import { acceptChoice, acceptDrops, type PathFile } from './files.js';
 import { clearError, showError } from './message.js';
 import type { ModelChoice, ModelSummary, TensorSummary } from './protocol.js';
 
@@ -24,12 +24,7 @@ export class ModelSection {
     private readonly engine: Engine,
     private readonly onModel: (model: ModelSummary | undefined) => void,
   ) {
-    const input = byId<HTMLInputElement>('model-file');
-    input.addEventListener('change', () => {
-      const files = chosenFiles(input);
-      input.value = ''; // so that the same file can be chosen again
-      this.take(files);
-    });
+    acceptChoice(byId<HTMLInputElement>('model-file'), (files) => this.take(files));
     byId('example').addEventListener('click', () => this.#load({ kind: 'example' }, 'the example'));
     acceptDrops(byId('model-drop'), (files) => this.take(files));
   }

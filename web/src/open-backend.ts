@@ -1,9 +1,8 @@
 /** The one place where the page gets its backend from. */
-import type { Backend } from '../../src/backend/backend.js';
-import { webgpuBackend } from '../../src/backend/webgpu/index.js';
+import { type WebGpuBackend, webgpuBackend } from '../../src/backend/webgpu/index.js';
 import type { Device } from './protocol.js';
 
-export type Opened = { readonly backend: Backend } | Missing;
+export type Opened = { readonly backend: WebGpuBackend } | Missing;
 type Missing = Extract<Device, { present: false }>;
 
 /** Opens the graphics device, or says why there is none. */

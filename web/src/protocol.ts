@@ -38,7 +38,12 @@ export interface Failure {
 }
 
 export type Device =
-  | { readonly present: true; readonly description: string }
+  | {
+      readonly present: true;
+      readonly description: string;
+      /** No graphics processor: the driver computes on the CPU. */
+      readonly software: boolean;
+    }
   | {
       readonly present: false;
       readonly why: 'insecure' | 'absent' | 'no adapter' | 'failed';

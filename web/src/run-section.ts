@@ -19,6 +19,7 @@ export class RunSection {
   readonly #error = byId('run-error');
   #model: ModelSummary | undefined;
   #device = false;
+  #name = 'Looking for a graphics device…';
   #running = false;
   #left = '';
   #announced = 0;
@@ -42,13 +43,16 @@ export class RunSection {
 
   setModel(model: ModelSummary | undefined): void {
     this.#model = model;
+    this.settings.setModel(model);
     this.result.hide();
     this.#enable();
   }
 
   setDevice(device: Device): void {
     this.#device = device.present;
-    byId('device').textContent = device.present ? `on ${device.description}` : 'no graphics device';
+    this.#name = device.present
+      ? `on ${device.description}${device.software ? ', software and so slow' : ''}`
+      : 'no graphics device';
     this.#enable();
   }
 
@@ -61,6 +65,8 @@ export class RunSection {
 
   #enable(): void {
     const ready = this.#model !== undefined && this.#device && !this.#running;
+    const hint = this.#device && this.#model === undefined ? ' · choose a model first' : '';
+    byId('device').textContent = this.#name + hint;
     this.#prune.disabled = !ready;
     this.#score.disabled = !ready;
     this.#cancel.hidden = !this.#running;

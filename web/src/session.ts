@@ -52,7 +52,8 @@ export class Session {
     const opened = await openBackend();
     if (!('backend' in opened)) return opened;
     this.#backend = opened.backend;
-    return { present: true, description: opened.backend.description };
+    const { description, software } = opened.backend;
+    return { present: true, description, software };
   }
 
   async load(choice: ModelChoice): Promise<ModelSummary> {

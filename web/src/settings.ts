@@ -1,8 +1,10 @@
 /** Step 3: the settings of a run, read from the form and checked where they are written. */
 import type { Method, NormStatistics } from '../../src/backend/backend.js';
+import { count } from '../../src/cli/text.js';
 import type { Preset } from '../../src/io/data/options.js';
+import { keepCount } from '../../src/prune/schedule.js';
 import { byId } from './dom.js';
-import type { RunOptions } from './protocol.js';
+import type { ModelSummary, RunOptions } from './protocol.js';
 
 const HELP: Readonly<Record<string, string>> = {
   px: 'the paper’s bound: one pass over the data',
@@ -13,6 +15,8 @@ const HELP: Readonly<Record<string, string>> = {
 
 export class Settings {
   readonly form = byId<HTMLFormElement>('settings');
+  /** Of all tensors that can be pruned. */
+  #weights = 0;
 
   constructor() {
     for (const name of ['method', 'norm']) {
@@ -24,6 +28,22 @@ export class Settings {
       explain();
     }
     this.form.addEventListener('input', ({ target }) => (target as Element).removeAttribute('aria-invalid'));
+    byId('density').addEventListener('input', () => this.#explainDensity());
+  }
+
+  /** Tells what the density means for the model that is loaded. */
+  setModel(model: ModelSummary | undefined): void {
+    const open = model?.tensors.filter((tensor) => !tensor.gateOnly) ?? [];
+    this.#weights = open.reduce((sum, { weights }) => sum + weights, 0);
+    this.#explainDensity();
+  }
+
+  #explainDensity(): void {
+    const share = byId<HTMLInputElement>('density').valueAsNumber / 100;
+    const known = this.#weights > 0 && share > 0 && share <= 1;
+    byId('density-help').textContent = known
+      ? `of the weights: ${count(keepCount(this.#weights, share, 1, 1))} of ${count(this.#weights)}`
+      : 'of the weights, in percent';
   }
 
   get preset(): Preset | undefined {
