@@ -15,12 +15,11 @@ export class DataSection {
   #sample = false;
 
   constructor() {
-    for (const id of ['data-files', 'data-folder'])
-      acceptChoice(byId<HTMLInputElement>(id), (files) => this.take(files));
+    for (const id of ['data-files', 'data-folder']) acceptChoice(id, (files) => this.take(files));
     byId('data-sample').addEventListener('click', () => this.#choose([], true));
     this.#none.addEventListener('click', () => {
       this.#choose([], false);
-      byId('data-files').focus(); // the button that had the focus is gone
+      document.querySelector<HTMLElement>('[data-opens="data-files"]')?.focus(); // the button that had the focus is gone
     });
     acceptDrops(byId('data-drop'), (files) => this.take(files));
     this.#show();

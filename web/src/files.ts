@@ -1,4 +1,5 @@
 /** Files that a person drops or chooses, folders included. */
+import { byId } from './dom.js';
 
 /** `path` begins with the folder's name where the file came in one. */
 export interface PathFile {
@@ -11,15 +12,14 @@ function chosenFiles(input: HTMLInputElement): PathFile[] {
   return [...(input.files ?? [])].filter((file) => !isHidden(file.name)).map(withPath);
 }
 
-/** A file input that is drawn as a button: `onFiles` gets what is chosen, and Enter opens it too, as it does buttons. */
-export function acceptChoice(input: HTMLInputElement, onFiles: (files: PathFile[]) => void): void {
+/** A hidden file input and the button that opens it: `onFiles` gets what is chosen. */
+export function acceptChoice(id: string, onFiles: (files: PathFile[]) => void): void {
+  const input = byId<HTMLInputElement>(id);
+  document.querySelector(`[data-opens="${id}"]`)?.addEventListener('click', () => input.click());
   input.addEventListener('change', () => {
     const files = chosenFiles(input);
     input.value = ''; // so that the same file can be chosen again
     onFiles(files);
-  });
-  input.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter') input.click();
   });
 }
 

@@ -24,7 +24,7 @@ export class ModelSection {
     private readonly engine: Engine,
     private readonly onModel: (model: ModelSummary | undefined) => void,
   ) {
-    acceptChoice(byId<HTMLInputElement>('model-file'), (files) => this.take(files));
+    acceptChoice('model-file', (files) => this.take(files));
     byId('example').addEventListener('click', () => this.#load({ kind: 'example' }, 'the example'));
     acceptDrops(byId('model-drop'), (files) => this.take(files));
   }
