@@ -44,13 +44,13 @@ function tinyModel(): Uint8Array {
     outputs: ['y'],
     tensors: {
       'stem.weight': weight(6, 3, 3, 3),
-      'body.weight': weight(8, 6, 3, 3),
+      'layer2.0.downsample.0.weight': weight(8, 6, 3, 3),
       'head.weight': weight(5, 8),
     },
     nodes: [
       ['Conv', ['x', 'stem.weight'], ['a'], { pads: { ints: [1, 1, 1, 1] } }],
       ['Relu', ['a'], ['b']],
-      ['Conv', ['b', 'body.weight'], ['c']],
+      ['Conv', ['b', 'layer2.0.downsample.0.weight'], ['c']],
       ['Relu', ['c'], ['d']],
       ['GlobalAveragePool', ['d'], ['e']],
       ['Flatten', ['e'], ['f']],
@@ -211,12 +211,16 @@ describe.skipIf(missing !== '')(
         'Scores (.safetensors)',
       ]);
       expect(await page.locator('#histogram rect').count()).toBeGreaterThan(10);
-      await page.selectOption('#histogram-of', { label: 'body.weight' });
+      await page.selectOption('#histogram-of', { label: 'layer2.0.downsample.0.weight' });
       expect(await page.getAttribute('#histogram svg', 'aria-label')).toMatch(
         /^Histogram of scores: from 10\^/,
       );
       const { tensors } = decodeSafetensors((await downloaded(page, 'scores')).bytes);
-      expect([...tensors.keys()].sort()).toEqual(['body.weight', 'head.weight', 'stem.weight']);
+      expect([...tensors.keys()].sort()).toEqual([
+        'head.weight',
+        'layer2.0.downsample.0.weight',
+        'stem.weight',
+      ]);
     });
 
     it('reads a folder of images as px does: same classes, same pixels', async () => {
@@ -382,6 +386,7 @@ describe.skipIf(missing !== '')(
             const where = `${when}, ${width} pixels, ${colorScheme}`;
             const needed = await page.evaluate(() => document.documentElement.scrollWidth);
             expect(needed, where).toBeLessThanOrEqual(width);
+            expect(await page.evaluate(scrollingSideways), where).toEqual([]);
             expect(await page.evaluate(violations), where).toEqual([]);
           }
         }
@@ -449,6 +454,14 @@ describe.skipIf(missing !== '')(
     });
   },
 );
+
+/** In the page: tables wider than their place. */
+function scrollingSideways(): string[] {
+  const wide = [...document.querySelectorAll('.scroll')].filter(
+    (place) => place.scrollWidth > place.clientWidth,
+  );
+  return wide.map((place) => place.getAttribute('aria-label') ?? place.getAttribute('aria-labelledby') ?? '');
+}
 
 /** In the page: what axe-core has to say of it. */
 async function violations(): Promise<string[]> {

@@ -91,8 +91,9 @@ function tensorRow({ name, shape, weights, op, gateOnly }: TensorSummary): HTMLT
     'tr',
     {},
     make('th', { scope: 'row' }, ...breakable(name)),
-    make('td', {}, shapeOf(shape)),
+    // On a phone the role goes below the shape (style.css).
+    make('td', { class: 'shape', 'data-role': role }, shapeOf(shape)),
     make('td', { class: 'figure' }, count(weights)),
-    make('td', { class: gateOnly ? 'dim' : undefined }, role),
+    make('td', { class: gateOnly ? 'wide dim' : 'wide' }, role),
   );
 }
