@@ -91,7 +91,7 @@ fn weight(at: u32) -> f32 {
 struct Column {
   inside: bool,
   sample: u32,
-  place: vec3i, // output place by axis
+  place: vec3u, // output place by axis
 }
 
 fn column(c: u32) -> Column {
@@ -100,36 +100,55 @@ fn column(c: u32) -> Column {
   let last = o % params.y_size.z;
   let middle = (o / params.y_size.z) % params.y_size.y;
   let first = o / (params.y_size.z * params.y_size.y);
-  return Column(c < params.columns, sample, vec3i(i32(first), i32(middle), i32(last)));
+  return Column(c < params.columns, sample, vec3u(first, middle, last));
 }
 
-fn input(c: Column, origin: i32, entry: vec4i) -> f32 {
-  var at = vec3i((entry.z << 16u) >> 16u, entry.z >> 16u, entry.w);
-  let stride = vec3i(params.stride.xyz);
-  var index = origin + entry.x;
+// Where a column reads: place, or place·stride; beyond everything for one that does not exist.
+fn reads(c: Column) -> vec3u {
+  if (!c.inside) {
+    return vec3u(0x40000000u);
+  }
   if (FRACTIONAL) {
-    at += c.place;
-    if (any(at < vec3i(0)) || any(at % stride != vec3i(0))) {
+    return c.place;
+  }
+  return c.place * params.stride.xyz;
+}
+
+// Unsigned: what lies in front of the first element is beyond the last.
+fn input(place: vec3u, origin: u32, entry: Entry) -> f32 {
+  var at = place + entry.delta;
+  var index = origin + entry.offset;
+  if (FRACTIONAL) {
+    let whole = at / params.stride.xyz;
+    if (any(whole * params.stride.xyz != at)) {
       return 0.0;
     }
-    at /= stride;
-    let way = at * vec3i(params.x_stride.xyz);
+    at = whole;
+    let way = at * params.x_stride.xyz;
     index += way.x + way.y + way.z;
-  } else {
-    at += c.place * stride;
   }
-  if (!c.inside || any(at < vec3i(0)) || any(at >= vec3i(params.x_size.xyz))) {
+  if (any(at >= params.x_size.xyz)) {
     return 0.0;
   }
   return x[index];
 }
 
-fn start(c: Column, group: u32) -> i32 {
-  let base = i32(c.sample * params.x_sample + group * params.x_group);
+struct Entry {
+  offset: u32,
+  delta: vec3u,
+}
+
+fn entry_of(k: u32) -> Entry {
+  let e = table[k];
+  return Entry(u32(e.x), vec3u(vec3i((e.z << 16u) >> 16u, e.z >> 16u, e.w)));
+}
+
+fn start(c: Column, group: u32) -> u32 {
+  let base = c.sample * params.x_sample + group * params.x_group;
   if (FRACTIONAL) {
     return base;
   }
-  let way = c.place * vec3i(params.stride.xyz) * vec3i(params.x_stride.xyz);
+  let way = c.place * params.stride.xyz * params.x_stride.xyz;
   return base + way.x + way.y + way.z;
 }
 
@@ -154,7 +173,11 @@ fn main(
   let c1 = column(first_column + 1u);
   let c2 = column(first_column + 2u);
   let c3 = column(first_column + 3u);
-  let origin = vec4i(start(c0, group), start(c1, group), start(c2, group), start(c3, group));
+  let origin = vec4u(start(c0, group), start(c1, group), start(c2, group), start(c3, group));
+  let r0 = reads(c0);
+  let r1 = reads(c1);
+  let r2 = reads(c2);
+  let r3 = reads(c3);
 
   var scale = 1.0;
   var exponent = 0;
@@ -181,8 +204,8 @@ fn main(
     for (var k = id.y; k < CHUNK; k += TY) {
       var v = vec4f();
       if (chunk + k < params.depth) {
-        let entry = table[chunk + k];
-        v = scale * vec4f(input(c0, origin.x, entry), input(c1, origin.y, entry), input(c2, origin.z, entry), input(c3, origin.w, entry));
+        let e = entry_of(chunk + k);
+        v = scale * vec4f(input(r0, origin.x, e), input(r1, origin.y, e), input(r2, origin.z, e), input(r3, origin.w, e));
       }
       inputs[k * QUADS + id.x] = v;
     }
@@ -214,7 +237,7 @@ fn main(
     if (!c.inside) {
       break;
     }
-    let way = vec3u(c.place) * params.y_stride.xyz;
+    let way = c.place * params.y_stride.xyz;
     let base = c.sample * params.y_sample + group * params.y_group + way.x + way.y + way.z;
     for (var r = 0u; r < 8u; r++) {
       let row = first_row + 8u * id.y + r;

@@ -27,7 +27,7 @@ export function addBackends(program: Command): void {
         name,
         note ?? '',
       ]);
-      terminal.result(table(['--backend', '--adapter', 'name', ''], rows, 1), { backends: found });
+      terminal.result(table(['--backend', '--adapter', 'name', ''], rows, 4), { backends: found });
     });
 }
 
