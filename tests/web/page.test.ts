@@ -62,7 +62,7 @@ function tinyModel(): Uint8Array {
 describe.skipIf(missing !== '')(
   `the page in Chromium${missing && ` (skipped: ${missing})`}`,
   {
-    timeout: 2 * PATIENCE,
+    timeout: 4 * PATIENCE,
   },
   () => {
     let host: PageHost;
