@@ -39,9 +39,10 @@ export function releaseManifest(main) {
     ...rest,
     scripts: { install: main.scripts.install },
     files: main.files.filter((path) => !path.startsWith('build/')),
-    optionalDependencies: Object.fromEntries(
-      platforms.map((platform) => [packageName(platform), main.version]),
-    ),
+    optionalDependencies: {
+      ...main.optionalDependencies,
+      ...Object.fromEntries(platforms.map((platform) => [packageName(platform), main.version])),
+    },
   };
 }
 

@@ -59,13 +59,15 @@ function buildAddon() {
 function buildDist() {
   const stampFile = 'node_modules/.cache/path-exclusion/dist.json';
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const hash = hashOf(['src', 'tsconfig.json', 'node_modules/typescript/package.json']);
+  const projects = ['tsconfig.json', 'tsconfig.browser.json'];
+  const hash = hashOf(['src', ...projects, 'node_modules/typescript/package.json']);
   const entry = join(root, 'dist/cli/main.js');
   if (existsSync(entry) && readStamp(stampFile)?.hash === hash) return console.log('dist: up to date');
   console.log('dist: compiling TypeScript');
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  if (!run(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')]))
-    fail('TypeScript reported errors (above).');
+  for (const project of projects) {
+    if (!run(process.execPath, [tsc, '-p', join(root, project)])) fail('TypeScript reported errors (above).');
+  }
   chmodSync(entry, 0o755);
   writeStamp(stampFile, { hash });
 }

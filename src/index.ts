@@ -12,6 +12,7 @@ import { type DataSource, openDataset } from './io/data/open-dataset.js';
 import type { Dataset } from './io/data/types.js';
 import type { LoadedModel } from './plan/load.js';
 import { isKept } from './prune/masks.js';
+import { nodeHost } from './prune/node-host.js';
 import type { MaskMap, PruneOptions, ScoreOptions } from './prune/options.js';
 import { writePrunedModel } from './prune/output.js';
 import { runPrune } from './prune/prune.js';
@@ -21,6 +22,8 @@ import { packMasks } from './prune/start.js';
 
 export type { LayerReport, Role } from './analysis/layers.js';
 export type { Backend, Log2Scalars, Method, NormStatistics } from './backend/backend.js';
+export { type NodeWebGpuOptions, webgpuBackend } from './backend/webgpu/node.js';
+export type { WebGpuBackend } from './backend/webgpu/types.js';
 export { EXIT_CODES, PxError, type PxErrorCode } from './errors.js';
 export { type DataSource, openDataset } from './io/data/open-dataset.js';
 export type { DatasetOptions } from './io/data/options.js';
@@ -53,7 +56,7 @@ export async function score(
   options: ScoreOptions = {},
 ): Promise<ScoreResult> {
   return withDataset(model, data, options.signal, (dataset) =>
-    runScore(model, dataset, withBackend(options)),
+    runScore(model, dataset, withBackend(options), nodeHost),
   );
 }
 

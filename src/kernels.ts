@@ -20,6 +20,8 @@ export type {
   RoundResult,
 } from './backend/backend.js';
 export { cpuBackend } from './backend/native/cpu.js';
+export { type NodeWebGpuOptions, webgpuBackend } from './backend/webgpu/node.js';
+export type { WebGpuBackend } from './backend/webgpu/types.js';
 export { PxError, type PxErrorCode } from './errors.js';
 export { splitMicroBatches } from './io/data/micro-batch.js';
 export { type LoadedModel, type LoadOptions, loadModel } from './plan/load.js';

@@ -1,8 +1,8 @@
 /**
  * Long loops as generators that yield after each piece: the same code then runs at once, or lets timers and signals through.
  */
-import { setImmediate } from 'node:timers/promises';
 import { PxError } from './errors.js';
+import { pause } from './pause.js';
 
 /** Elements a loop should do between two yields: about a millisecond or two. */
 export const PIECE = 1 << 17;
@@ -24,7 +24,7 @@ export async function inPieces<T>(work: Generator<undefined, T>, signal?: AbortS
     const step = work.next();
     if (step.done === true) return step.value;
     if (performance.now() - began < HOLD) continue;
-    await setImmediate();
+    await pause();
     if (signal?.aborted === true)
       throw new PxError('ERR_ABORTED', 'stopped on request', { cause: signal.reason });
     began = performance.now();

@@ -1,5 +1,5 @@
 import { roundMacs } from '../analysis/work.js';
-import type { Method, NormStatistics, Program } from '../backend/backend.js';
+import type { Backend, Method, NormStatistics, Program } from '../backend/backend.js';
 import { cpuBackend } from '../backend/native/cpu.js';
 import type { Plan } from '../plan/plan.js';
 import { type MicroBatch, type RoundControl, scoreRound } from '../prune/round.js';
@@ -20,7 +20,13 @@ export interface RoundSetting {
   readonly isa?: string | undefined;
 }
 
-export interface RoundOptions extends RoundSetting {
+/** Where to measure. */
+export interface On {
+  /** Default: the cpu backend with the setting's instruction set. */
+  readonly on?: Backend | undefined;
+}
+
+export interface RoundOptions extends RoundSetting, On {
   /** Shares of weights kept, each with masks of its own that keep weights by chance, in every tensor alike. */
   readonly densities: readonly number[];
   /** Rounds measured of each density, after one that is not. */
@@ -50,9 +56,9 @@ export async function timeRounds(
   batches: readonly MicroBatch[],
   options: RoundOptions,
 ): Promise<RoundTiming[]> {
-  const { densities, repeats, seed, signal, onRound, ...setting } = options;
+  const { densities, repeats, seed, signal, onRound, on, ...setting } = options;
   const { params } = model.plan;
-  const program = await compileFor(model, setting);
+  const program = await compileFor(model, setting, on);
   try {
     const scores = params.map(({ size }) => new Float32Array(size));
     const rounds = densities.map((density) => {
@@ -84,8 +90,9 @@ export async function timeRounds(
 export function compileFor(
   { plan, weights }: BenchModel,
   { method, norm, threads, isa }: RoundSetting,
+  on: Backend = cpuBackend(isa),
 ): Promise<Program> {
-  return cpuBackend(isa).compile(plan, weights, { method, norm, threads });
+  return on.compile(plan, weights, { method, norm, threads });
 }
 
 /** One round as a pruning run does it, selection aside. */

@@ -5,10 +5,10 @@ import { type MicroBatch, scoreRound } from '../prune/round.js';
 import { keepSchedule } from '../prune/schedule.js';
 import { selectTopKAsync } from '../prune/select.js';
 import { HighWater } from './memory.js';
-import { type BenchModel, compileFor, type RoundSetting } from './rounds.js';
+import { type BenchModel, compileFor, type On, type RoundSetting } from './rounds.js';
 import { measure, type Sample } from './sampling.js';
 
-export interface RunOptions extends RoundSetting {
+export interface RunOptions extends RoundSetting, On {
   readonly rounds: number;
   /** Share of the weights kept after the last round. */
   readonly density: number;
@@ -43,13 +43,13 @@ export async function timeRun(
   batches: readonly MicroBatch[],
   options: RunOptions,
 ): Promise<RunTiming> {
-  const { rounds, density, signal, onRound, ...setting } = options;
+  const { rounds, density, signal, onRound, on, ...setting } = options;
   const { params } = model.plan;
   const { threads } = setting;
   const takesPart = params.map(({ gateOnly }) => !gateOnly);
   const countable = params.reduce((sum, { size, gateOnly }) => sum + (gateOnly ? 0 : size), 0);
   const water = new HighWater();
-  const program = await compileFor(model, setting);
+  const program = await compileFor(model, setting, on);
   try {
     let masks = params.map(({ size }) => fullMask(size));
     let result: RoundResult | undefined;

@@ -15,6 +15,7 @@ import type { BenchFlags, Findings } from './bench.js';
 import { roundTable, runTable, selectionTable } from './bench-tables.js';
 import { openData } from './prepare.js';
 import { showProgress } from './progress.js';
+import { openBackend } from './run-options.js';
 import type { Terminal } from './terminal.js';
 import { plural, shapeOf } from './text.js';
 
@@ -30,7 +31,11 @@ export async function measureRounds(
   terminal: Terminal,
 ): Promise<Findings> {
   const { plan } = model;
-  const { methods, norm, density: densities, threads: all, rounds: repeats, run, isas, seed } = options;
+  const { methods, norm, density: densities, threads: all, rounds: repeats, run, seed } = options;
+  const other = flags.backend === undefined ? undefined : await openBackend(flags, terminal);
+  const on = other?.name === 'cpu' ? undefined : other;
+  // A GPU is measured as if it were one more instruction set, its threads being its own affair.
+  const isas = on ? [on.description] : options.isas;
   const { signal } = terminal;
   const batches = await batchesOf(name, model, flags, options, terminal);
   const samples = batches.reduce((sum, batch) => sum + batch.samples, 0);
@@ -39,7 +44,9 @@ export async function measureRounds(
   ];
 
   const settings = isas.flatMap((isa) =>
-    methods.flatMap((method) => all.map((threads) => ({ isa, method, norm, threads, signal }))),
+    methods.flatMap((method) =>
+      (on ? all.slice(-1) : all).map((threads) => ({ isa, method, norm, threads, signal, on })),
+    ),
   );
   const whole = run === undefined ? [] : settings.filter(({ threads }) => threads === Math.max(...all));
   const steps = settings.length * densities.length * (repeats + 1) + whole.length * (run ?? 0);
@@ -51,7 +58,7 @@ export async function measureRounds(
   const rounds: RoundTiming[] = [];
   const runs: RunTiming[] = [];
   try {
-    for (const isa of isas)
+    for (const isa of on ? [] : isas)
       for (const threads of all) peaks.push({ isa, threads, flops: await measurePeak({ isa, threads }) });
     for (const setting of settings)
       rounds.push(...(await timeRounds(model, batches, { ...setting, densities, repeats, seed, onRound })));
@@ -72,7 +79,7 @@ export async function measureRounds(
     text.push(
       `${title}\n\n${roundTable(
         rounds.filter((round) => round.isa === isa),
-        best,
+        on ? undefined : best,
       )}`,
     );
     const ours = runs.filter((timing) => timing.isa === isa);
@@ -92,7 +99,8 @@ async function batchesOf(
 ): Promise<MicroBatch[]> {
   const fits = (samples: number) => {
     const sizes = splitMicroBatches(samples, microBatch);
-    for (const method of methods) checkMemory(plan, sizes, parseScoreOptions({ method }));
+    for (const method of methods)
+      checkMemory(plan, sizes, parseScoreOptions({ method }), process.availableMemory());
     return sizes;
   };
   if (flags.data === undefined) {

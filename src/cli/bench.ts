@@ -11,9 +11,10 @@ import { measureRounds } from './bench-rounds.js';
 import { machineLine } from './bench-tables.js';
 import { addOptionalData, askedInputSize, type DataFlags } from './data-options.js';
 import { openTerminal } from './open-terminal.js';
+import { addBackendOptions, type BackendFlags } from './run-options.js';
 import type { Terminal } from './terminal.js';
 
-export interface BenchFlags extends Partial<DataFlags> {
+export interface BenchFlags extends Partial<DataFlags>, BackendFlags {
   readonly method?: Method;
   readonly norm?: NormStatistics;
   readonly density?: number[];
@@ -63,7 +64,7 @@ export function addBench(program: Command): void {
     .option('--outputs <name>', 'graph output that counts; repeatable (default: all)', repeated)
     .option('--layers', "instead, the model's linear steps one by one")
     .option('--kernels', 'instead, linear steps of the usual shapes one by one; takes no model');
-  addOptionalData(command, 'random samples');
+  addBackendOptions(addOptionalData(command, 'random samples'));
   command.action((model: string | undefined, flags: BenchFlags, self: Command) => {
     const terminal = openTerminal(self);
     return terminal.interruptible(() => run(model, flags, terminal));
@@ -98,11 +99,13 @@ async function run(name: string | undefined, flags: BenchFlags, terminal: Termin
 function refuseMixtures(name: string | undefined, flags: BenchFlags): void {
   const { data, run, microBatch, norm, layers, batch, method, outputs, size, crop } = flags;
   const { preset, mean, std, scale, channels, perClass, limit, skipBad } = flags;
-  const ofRounds = { data, run, microBatch, norm };
+  const { backend, adapter } = flags;
+  const ofRounds = { data, run, microBatch, norm, backend, adapter };
   if (flags.kernels) {
     if (name !== undefined) throw new PxError('ERR_OPTION', '--kernels takes no model; --layers does');
     refuse('--kernels takes no', { ...ofRounds, layers, batch, method, outputs, size, crop });
   }
+  if (backend === 'webgpu') refuse('--backend webgpu takes no', { isa: flags.isa, threads: flags.threads });
   if (layers) refuse('--layers takes no', ofRounds);
   const ofData = { preset, mean, std, scale, channels, perClass, limit, skipBad };
   if (data === undefined) refuse('without --data there is no use for', ofData);

@@ -3,6 +3,7 @@ import { EXIT_CODES, PxError } from '../errors.js';
 import { ioError } from '../io/os-error.js';
 import { VERSION } from '../version.js';
 import { addApply } from './apply.js';
+import { addBackends } from './backends.js';
 import { addBench } from './bench.js';
 import { addInspect } from './inspect.js';
 import { addMap } from './map.js';
@@ -33,7 +34,17 @@ function makeProgram(): Command {
     .configureHelp({ showGlobalOptions: true, optionDescription: describeOption })
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`);
-  for (const add of [addNew, addInspect, addScore, addPrune, addVerify, addApply, addMap, addBench])
+  for (const add of [
+    addNew,
+    addInspect,
+    addScore,
+    addPrune,
+    addVerify,
+    addApply,
+    addMap,
+    addBench,
+    addBackends,
+  ])
     add(program);
   pointToHelp(program, 'px --help lists the commands');
   for (const command of program.commands)

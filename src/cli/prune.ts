@@ -11,7 +11,7 @@ import { addDataOptions } from './data-options.js';
 import { openTerminal } from './open-terminal.js';
 import { estimate, type Prepared, prepare } from './prepare.js';
 import { showProgress } from './progress.js';
-import { addRunOptions, type RunFlags, scoreOptions } from './run-options.js';
+import { addRunOptions, openBackend, type RunFlags, scoreOptions } from './run-options.js';
 import { layerTable } from './tables.js';
 import type { Terminal } from './terminal.js';
 import { count, duration, percent, plural, powerOfTwo } from './text.js';
@@ -61,6 +61,7 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
     if (flags.dryRun === true) return showOutline(prepared, options, terminal);
     const result = await prune(model, dataset, {
       ...options,
+      backend: await openBackend(flags, terminal),
       masks,
       provenance: provenance(flags),
       signal: terminal.signal,

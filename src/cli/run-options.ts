@@ -1,10 +1,18 @@
 import { type Command, Option } from 'commander';
-import type { Method, NormStatistics } from '../backend/backend.js';
+import type { Backend, Method, NormStatistics } from '../backend/backend.js';
+import { BACKEND_NAMES, type BackendName, chooseBackend } from '../backend/choose.js';
 import { byteSize, repeated, wholeNumber } from './arguments.js';
 import type { DataFlags } from './data-options.js';
+import type { Terminal } from './terminal.js';
+
+/** Where the work is done. */
+export interface BackendFlags {
+  readonly backend?: BackendName;
+  readonly adapter?: string;
+}
 
 /** What `px score` and `px prune` share beyond the data. */
-export interface RunFlags extends DataFlags {
+export interface RunFlags extends DataFlags, BackendFlags {
   readonly method?: Method;
   readonly norm?: NormStatistics;
   readonly masks?: string;
@@ -16,7 +24,7 @@ export interface RunFlags extends DataFlags {
 }
 
 export function addRunOptions(command: Command): Command {
-  return command
+  return addBackendOptions(command)
     .addOption(
       new Option('--method <name>', 'how the bound is shared out (default: px)').choices(['px', 'px-joint']),
     )
@@ -46,4 +54,27 @@ export function addRunOptions(command: Command): Command {
 export function scoreOptions(flags: RunFlags) {
   const { method, norm, microBatch, threads, memory } = flags;
   return { method, norm, microBatch, threads, memoryLimit: memory };
+}
+
+export function addBackendOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--backend <name>', 'what computes; auto: a GPU if there is one (default: cpu)').choices(
+        BACKEND_NAMES,
+      ),
+    )
+    .option(
+      '--adapter <name>',
+      'the GPU of --backend webgpu: its number in px backends, or a part of its name',
+    );
+}
+
+/** The backend the flags ask for; says which and why where they leave it open. */
+export async function openBackend(
+  { backend: name, adapter }: BackendFlags,
+  terminal: Terminal,
+): Promise<Backend> {
+  const { backend, reason } = await chooseBackend({ backend: name, adapter });
+  if (reason !== undefined) terminal.note(`backend: ${backend.description} (${reason})`);
+  return backend;
 }

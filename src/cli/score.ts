@@ -8,7 +8,7 @@ import { addDataOptions } from './data-options.js';
 import { openTerminal } from './open-terminal.js';
 import { estimate, prepare } from './prepare.js';
 import { showProgress } from './progress.js';
-import { addRunOptions, type RunFlags, scoreOptions } from './run-options.js';
+import { addRunOptions, openBackend, type RunFlags, scoreOptions } from './run-options.js';
 import { layerTable } from './tables.js';
 import type { Terminal } from './terminal.js';
 import { duration, plural, powerOfTwo } from './text.js';
@@ -43,8 +43,10 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
       return terminal.result(text.join('\n'), data);
     }
     const { signal } = terminal;
+    const backend = await openBackend(flags, terminal);
     const result = await score(model, dataset, {
       ...options,
+      backend,
       signal,
       onProgress: (at) => progress.update(at),
     });
@@ -53,12 +55,12 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
     if (result.log2.R === Number.NEGATIVE_INFINITY) {
       terminal.warn('R is 0: with these masks no path leads from input to output, and all scores are 0');
     }
-    const { log2, layers, method, norm, samples, microBatches, dataDigest, backend, seconds } = result;
+    const { log2, layers, method, norm, samples, microBatches, dataDigest, seconds } = result;
     const lines = [
       layerTable(layers),
       `R = ${powerOfTwo(log2.R)}${log2.Jfv2 === undefined ? '' : `, ‖J_v f‖² = ${powerOfTwo(log2.Jfv2)}, ‖J_θ v‖² = ${powerOfTwo(log2.Jvt2!)}`}`,
       `method ${method}, norm ${norm}, ${plural(samples, 'sample')} in ${plural(microBatches.length, 'micro-batch', 'micro-batches')}, ` +
-        `${duration(seconds)} on ${backend}`,
+        `${duration(seconds)} on ${result.backend}`,
       ...(flags.output === undefined ? [] : [`scores: ${flags.output}`]),
     ];
     terminal.result(lines.join('\n'), {
@@ -69,7 +71,7 @@ async function run(file: string, flags: Flags, terminal: Terminal): Promise<void
       samples,
       microBatches,
       dataDigest,
-      backend,
+      backend: result.backend,
       log2,
       layers,
       seconds,

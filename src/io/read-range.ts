@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { PxError } from '../errors.js';
-import { allocateBytes } from './open-file.js';
+import { allocateBytes } from './allocate.js';
 import { ioError } from './os-error.js';
 
 /** A single read(2) takes less than 2 GiB. */

@@ -4,13 +4,14 @@ import type { GraphSpec } from '../onnx/encode.js';
 import { encodeModel } from '../onnx/encode.js';
 import type { Value } from './builder.js';
 import { NetworkBuilder } from './builder.js';
+import type { StateDict } from './fill-weights.js';
+import { fillWeights } from './fill-weights.js';
 import { mobilenetV2 } from './mobilenet.js';
 import { uniformSource } from './random.js';
 import { resnet18, resnet50 } from './resnet.js';
 import type { Shortcut } from './resnet-cifar.js';
 import { cifarResnet } from './resnet-cifar.js';
-import type { StateDict } from './state-dict.js';
-import { fillWeights } from './state-dict.js';
+
 import { vgg16Bn } from './vgg.js';
 
 /** The oldest opset with all that the builder writes is 13; 17 is read by every current runtime. */

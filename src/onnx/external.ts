@@ -2,7 +2,8 @@ import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { PxError } from '../errors.js';
-import { allocateBytes } from '../io/open-file.js';
+import { allocateBytes } from '../io/allocate.js';
+import { type ExternalData, keeps, withoutFile } from './external-data.js';
 import type { ExternalPayload, OnnxModel } from './proto.js';
 
 /**
@@ -18,10 +19,8 @@ export function externalPath(
   payload: ExternalPayload,
 ): string {
   const { location, offset, length } = payload;
-  const of = `tensor "${tensor}" keeps its data in "${location}"`;
-  if (model.file === undefined) {
-    throw new PxError('ERR_OPTION', `${of}, but the model was given as bytes; give its path instead`);
-  }
+  const of = keeps(tensor, payload);
+  if (model.file === undefined) throw withoutFile(tensor, payload);
   const parts = location.split(/[\\/]/);
   if (
     path.isAbsolute(location) ||
@@ -61,16 +60,22 @@ export function externalPath(
   return real;
 }
 
-/** Reads a tensor's external bytes at once; for the small constants the importer needs while it walks the graph. */
-export function readExternalSync(model: OnnxModel, tensor: string, payload: ExternalPayload): Uint8Array {
-  const file = externalPath(model, tensor, payload);
+/** The data files of the model at path `file`. */
+export function externalFiles(file: string): ExternalData {
+  return {
+    readNow: (tensor, payload) => readNow(externalPath({ file }, tensor, payload), tensor, payload),
+    read: async (tensor, payload) => read(externalPath({ file }, tensor, payload), tensor, payload),
+  };
+}
+
+function readNow(file: string, tensor: string, payload: ExternalPayload): Uint8Array {
   const out = allocateBytes(payload.length, `${file}: tensor "${tensor}"`);
   const handle = openSync(file, 'r');
   try {
     for (let done = 0; done < out.length; ) {
-      const read = readSync(handle, out, done, out.length - done, payload.offset + done);
-      if (read === 0) throw cutOff(file, tensor);
-      done += read;
+      const bytesRead = readSync(handle, out, done, out.length - done, payload.offset + done);
+      if (bytesRead === 0) throw cutOff(file, tensor);
+      done += bytesRead;
     }
   } finally {
     closeSync(handle);
@@ -78,13 +83,7 @@ export function readExternalSync(model: OnnxModel, tensor: string, payload: Exte
   return out;
 }
 
-/** Reads a tensor's external bytes without blocking; for weights. */
-export async function readExternal(
-  model: OnnxModel,
-  tensor: string,
-  payload: ExternalPayload,
-): Promise<Uint8Array> {
-  const file = externalPath(model, tensor, payload);
+async function read(file: string, tensor: string, payload: ExternalPayload): Promise<Uint8Array> {
   const out = allocateBytes(payload.length, `${file}: tensor "${tensor}"`);
   const handle: FileHandle = await open(file, 'r');
   try {

@@ -7,18 +7,12 @@ import { openAtomic } from '../io/atomic.js';
 import { ioError, systemCode } from '../io/os-error.js';
 import { readRange } from '../io/read-range.js';
 import { externalPath } from './external.js';
+import { type MaskedRange, refuseSharedBytes, zeroOverlap } from './masked-range.js';
 import type { ExternalPayload, OnnxModel, TensorRecord } from './proto.js';
 import type { MaskBits } from './zero-elements.js';
-import { isKept, zeroPiece } from './zero-elements.js';
 
 /** Bytes copied at a time. */
 const PIECE = 16 * 1024 * 1024;
-
-interface MaskedRange {
-  readonly tensor: TensorRecord;
-  readonly payload: ExternalPayload;
-  readonly mask: MaskBits;
-}
 
 export interface ExternalFile {
   readonly from: string;
@@ -112,40 +106,4 @@ export async function refuseSameFile(input: string, output: string): Promise<voi
       `writing ${output} would overwrite the input ${input}; choose another folder`,
     );
   }
-}
-
-function zeroOverlap(bytes: Uint8Array, at: number, { tensor, payload, mask }: MaskedRange): void {
-  const start = Math.max(payload.offset, at);
-  const end = Math.min(payload.offset + payload.length, at + bytes.length);
-  if (start < end) zeroPiece(bytes.subarray(start - at, end - at), start - payload.offset, tensor, mask);
-}
-
-/** Zeroing one of two tensors that share bytes would change the other unasked. `tensors` is sorted by offset. */
-function refuseSharedBytes(
-  file: string,
-  tensors: readonly { readonly tensor: TensorRecord; readonly payload: ExternalPayload }[],
-  masks: ReadonlyMap<string, MaskBits>,
-): void {
-  let previous = tensors[0];
-  for (const current of tensors.slice(1)) {
-    const previousEnd = previous!.payload.offset + previous!.payload.length;
-    if (current.payload.offset < previousEnd && current.payload.length > 0) {
-      for (const { tensor } of [previous!, current]) {
-        const mask = masks.get(tensor.name);
-        if (mask && prunesAny(mask, tensor.size)) {
-          const names = `"${previous!.tensor.name}" and "${current.tensor.name}"`;
-          throw new PxError(
-            'ERR_UNSUPPORTED',
-            `${file}: tensors ${names} share bytes; save the model again with onnx.save`,
-          );
-        }
-      }
-    }
-    if (current.payload.offset + current.payload.length >= previousEnd) previous = current;
-  }
-}
-
-function prunesAny(mask: MaskBits, size: number): boolean {
-  for (let j = 0; j < size; j++) if (!isKept(mask, j)) return true;
-  return false;
 }

@@ -1,32 +1,16 @@
-/**
- * Writes a pruned model: the input file's own bytes with masked weights zeroed in place and metadata appended. Nothing is
- * re-encoded, so fields this package does not know survive byte for byte.
- */
+/** Writes a pruned model: patch-pieces.ts says what changes; here it goes to the disk, external data beside it. */
 import { PxError } from '../errors.js';
 import type { AtomicWriter } from '../io/atomic.js';
 import { openAtomic } from '../io/atomic.js';
-import { dataType, isFloatType } from './data-types.js';
-import { encodeMetadataEntries, findMetadataEntries } from './metadata-props.js';
 import { copyExternal, planExternalFiles, refuseSameFile } from './patch-external.js';
-import type { ByteRange, InlinePayload, OnnxModel, TensorRecord } from './proto.js';
+import { prunedPieces } from './patch-pieces.js';
+import type { OnnxModel } from './proto.js';
 import type { MaskBits } from './zero-elements.js';
-import { maskDensity, payloadHull, zeroInline, zeroPiece } from './zero-elements.js';
 
-/** metadata_props key under which the share of kept weights of a tensor is written. */
-export const DENSITY_KEY = 'path_exclusion.density/';
-
-/** Bytes of a tensor masked at a time. */
-const PIECE = 4 * 1024 * 1024;
+export { DENSITY_KEY } from './patch-pieces.js';
 
 /** The largest message protobuf can read back. */
 const MAX_FILE_BYTES = 2 ** 31 - 1;
-
-/** A part of the output: bytes of the input, or what replaces them. */
-interface Part {
-  readonly start: number;
-  readonly end: number;
-  readonly replacement: () => Uint8Array;
-}
 
 /**
  * Writes `model` to `path` with the masked elements of the named tensors zero (all bits 0, whatever their type). `masks` maps tensor
@@ -45,26 +29,14 @@ export async function writePruned(
   metadata: Readonly<Record<string, string>> = {},
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const masked = [...masks].map(([name, mask]) => ({ tensor: checkMask(model, name, mask), mask }));
+  const pieces = prunedPieces(model, masks, metadata);
   const external = planExternalFiles(model, masks, path);
   if (model.file !== undefined) await refuseSameFile(model.file, path);
-
-  const entries = new Map(Object.entries(metadata));
-  for (const { tensor, mask } of masked) {
-    entries.set(DENSITY_KEY + tensor.name, String(maskDensity(mask, tensor.size)));
-  }
-  const parts = [
-    ...masked.flatMap(({ tensor, mask }) => inlinePart(model, tensor, mask)),
-    ...findMetadataEntries(model.bytes, new Set(entries.keys())).map((range) => ({
-      ...range,
-      replacement: nothing,
-    })),
-  ].sort((a, b) => a.start - b.start);
 
   const writers: AtomicWriter[] = [await openAtomic(path, signal)];
   try {
     for (const file of external) writers.push(await copyExternal(file, signal));
-    await writeParts(writers[0]!, model, parts, encodeMetadataEntries(entries));
+    await writePieces(writers[0]!, pieces);
     // The model last: what it refers to is there by then.
     for (const finished of writers.toReversed()) await finished.commit();
   } catch (error) {
@@ -74,90 +46,12 @@ export async function writePruned(
   return [path, ...external.map((file) => file.to)];
 }
 
-/** The tensor of that name, fit for this mask. */
-function checkMask(model: OnnxModel, name: string, mask: MaskBits): TensorRecord {
-  const file = model.file ?? 'the model';
-  const tensor = model.tensors.get(name);
-  if (!tensor)
-    throw new PxError(
-      'ERR_MISMATCH',
-      `mask "${name}": ${file} has no tensor of that name; is it the same model?`,
-    );
-  if (!isFloatType(tensor.dataType)) {
-    const type = dataType(tensor.dataType).name;
-    throw new PxError(
-      'ERR_UNSUPPORTED',
-      `mask "${name}": the tensor holds ${type}, only floating-point weights can be masked`,
-    );
-  }
-  if (mask.length !== Math.ceil(tensor.size / 8)) {
-    const shape = `[${tensor.dims.join(', ')}]`;
-    throw new PxError(
-      'ERR_MISMATCH',
-      `mask "${name}": ${mask.length} bytes do not hold one bit for each of ${shape} weights`,
-    );
-  }
-  return tensor;
-}
-
-/** Copies one tensor's bytes at a time, when they are written. */
-function inlinePart(model: OnnxModel, tensor: TensorRecord, mask: MaskBits): Part[] {
-  if (tensor.payload.kind === 'external') return [];
-  const payload = tensor.payload as InlinePayload;
-  const hull = payloadHull(payload);
-  if (!hull) return [];
-  if (payload.kind === 'raw' && payload.ranges.length === 1) return rawParts(model, tensor, mask, hull);
-  const replacement = (): Uint8Array => {
-    const bytes = model.bytes.slice(hull.start, hull.end);
-    zeroInline(bytes, hull.start, tensor, mask);
-    return bytes;
-  };
-  return [{ ...hull, replacement }];
-}
-
-/** A large tensor in pieces: neither its copy nor the time to make it should be as large as the tensor. */
-function rawParts(model: OnnxModel, tensor: TensorRecord, mask: MaskBits, hull: ByteRange): Part[] {
-  const parts: Part[] = [];
-  for (let start = hull.start; start < hull.end; start += PIECE) {
-    const end = Math.min(start + PIECE, hull.end);
-    const replacement = (): Uint8Array => {
-      const bytes = model.bytes.slice(start, end);
-      zeroPiece(bytes, start - hull.start, tensor, mask);
-      return bytes;
-    };
-    parts.push({ start, end, replacement });
-  }
-  return parts;
-}
-
-async function writeParts(
-  writer: AtomicWriter,
-  model: OnnxModel,
-  parts: readonly Part[],
-  appendix: Uint8Array,
-): Promise<void> {
-  let position = 0;
-  for (const { start, end, replacement } of parts) {
-    if (start < position) {
-      throw new PxError(
-        'ERR_FILE',
-        `${model.file ?? 'the model'}: tensors overlap at byte ${start}; the file is damaged`,
-      );
-    }
-    await writer.write(model.bytes.subarray(position, start));
-    await writer.write(replacement());
-    position = end;
-  }
-  await writer.write(model.bytes.subarray(position));
-  await writer.write(appendix);
+async function writePieces(writer: AtomicWriter, pieces: Iterable<Uint8Array>): Promise<void> {
+  for (const piece of pieces) await writer.write(piece);
   if (writer.position > MAX_FILE_BYTES) {
     throw new PxError(
       'ERR_FILE',
       `${writer.path}: with metadata the model exceeds protobuf's 2 GiB; save it with external data first`,
     );
   }
-}
-
-function nothing(): Uint8Array {
-  return new Uint8Array(0);
 }

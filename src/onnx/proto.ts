@@ -4,6 +4,8 @@
  * ranges in a copy of the file, so nothing this package has never heard of can get lost.
  */
 
+import type { ExternalData } from './external-data.js';
+
 /** Half-open byte range [start, end). Offsets count from the first byte of the model file. */
 export interface ByteRange {
   readonly start: number;
@@ -87,6 +89,8 @@ export interface ValueInfo {
 export interface OnnxModel {
   /** Path of the model file; absent when it was read from memory. */
   readonly file?: string;
+  /** Where tensors outside the model file are read; absent where they cannot be. */
+  readonly external?: ExternalData;
   /** The whole model file. */
   readonly bytes: Uint8Array;
   readonly irVersion: number;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { PxError } from '../errors.js';
-import { allocateBytes, openRegularFile } from '../io/open-file.js';
+import { allocateBytes } from '../io/allocate.js';
+import { openRegularFile } from '../io/open-file.js';
 import { decodeModel } from './decode.js';
-import { externalPath } from './external.js';
+import { externalFiles, externalPath } from './external.js';
 import type { OnnxModel } from './proto.js';
 
 /** Protobuf messages end at 2 GiB; larger models keep their weights in external files. */
@@ -24,7 +25,7 @@ export async function readModel(source: string | Uint8Array): Promise<{ model: O
     return { model, sha256: createHash('sha256').update(source).digest('hex') };
   }
   const { bytes, digest } = await readFile(source);
-  const model = decodeModel(bytes, source);
+  const model = { ...decodeModel(bytes, source), external: externalFiles(source) };
   return { model, sha256: await withExternalFiles(model, digest) };
 }
 

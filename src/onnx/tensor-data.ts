@@ -1,7 +1,7 @@
 import { PxError } from '../errors.js';
 import type { Tensor } from '../graph/tensor.js';
 import { dataType, isFloatType } from './data-types.js';
-import { readExternal, readExternalSync } from './external.js';
+import { noExternalData } from './external-data.js';
 import type { InlinePayload, OnnxModel, TensorRecord } from './proto.js';
 
 /** Elements of a constant in another file, which may be larger than anything the model file could hold; weights may have more. */
@@ -24,7 +24,7 @@ export function readTensor(model: OnnxModel, record: TensorRecord): Tensor {
   }
   const source =
     payload.kind === 'external'
-      ? { kind: 'raw' as const, ...whole(readExternalSync(model, record.name, payload)) }
+      ? { kind: 'raw' as const, ...whole(external(model).readNow(record.name, payload)) }
       : { kind: payload.kind, ...inline(model.bytes, payload) };
   return decodeValues(record, source);
 }
@@ -37,7 +37,7 @@ export function readTensor(model: OnnxModel, record: TensorRecord): Tensor {
 export async function readLargeTensor(model: OnnxModel, record: TensorRecord): Promise<Tensor> {
   const { payload } = record;
   if (payload.kind !== 'external') return readTensor(model, record);
-  return decodeValues(record, { kind: 'raw', ...whole(await readExternal(model, record.name, payload)) });
+  return decodeValues(record, { kind: 'raw', ...whole(await external(model).read(record.name, payload)) });
 }
 
 /**
@@ -48,6 +48,10 @@ export async function readLargeTensor(model: OnnxModel, record: TensorRecord): P
 export async function readWeight(model: OnnxModel, record: TensorRecord): Promise<Float32Array> {
   const { data } = await readLargeTensor(model, record);
   return data instanceof Float32Array ? data : Float32Array.from(data);
+}
+
+function external({ external }: OnnxModel) {
+  return external ?? noExternalData;
 }
 
 interface Source {

@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import type { Method, NormStatistics } from '../backend/backend.js';
 import { PxError } from '../errors.js';
+import type { Hash, NewHash } from '../hash.js';
 import { VERSION } from '../version.js';
 import type { ValidPruneOptions } from './options.js';
 import type { RunOutline } from './outline.js';
@@ -13,8 +14,8 @@ export interface Configuration {
   readonly outputs: readonly string[];
   readonly dataDigest: string;
   readonly samples: number;
-  readonly method: string;
-  readonly norm: string;
+  readonly method: Method;
+  readonly norm: NormStatistics;
   readonly microBatch: number;
   readonly backend: string;
   readonly density: number;
@@ -34,6 +35,7 @@ export function configure(
   options: ValidPruneOptions,
   backend: string,
   dataDigest: string,
+  newHash: NewHash,
 ): Configuration {
   const { plan, sha256 } = model;
   const { method, norm, density, rounds, only, exclude, keepFirstLast, floor, masks, microBatch } = options;
@@ -54,7 +56,7 @@ export function configure(
     exclude: exclude ?? null,
     keepFirstLast,
     floor,
-    startMasks: masks === undefined ? null : digestMasks(outline.start),
+    startMasks: masks === undefined ? null : digestMasks(outline.start, newHash()),
   };
 }
 
@@ -77,8 +79,7 @@ export function requireSameConfiguration(folder: string, found: unknown, wanted:
 }
 
 /** SHA-256 over packed masks, in hex. */
-function digestMasks(masks: readonly Uint8Array[]): string {
-  const hash = createHash('sha256');
+function digestMasks(masks: readonly Uint8Array[], hash: Hash): string {
   for (const mask of masks) hash.update(mask);
   return hash.digest('hex');
 }

@@ -1,13 +1,8 @@
 import { PxError } from '../errors.js';
-import {
-  openSafetensors,
-  type SafeTensor,
-  type SafetensorsFile,
-  writeSafetensors,
-} from '../io/safetensors.js';
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { PlanParam } from '../plan/plan.js';
-import type { Configuration } from './configuration.js';
 import type { MaskMap } from './options.js';
+import { maskTensors } from './result-tensors.js';
 
 /** Writes masks as safetensors: one U8 tensor of 0/1 per prunable parameter, in its shape. @throws PxError ERR_IO */
 export async function writeMasks(
@@ -17,10 +12,7 @@ export async function writeMasks(
   metadata: Readonly<Record<string, string>>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const tensors = new Map<string, SafeTensor>(
-    params.map(({ name, shape }) => [name, { dtype: 'U8', shape, data: masks.get(name)! }]),
-  );
-  await writeSafetensors(path, tensors, metadata, signal);
+  await writeSafetensors(path, maskTensors(params, masks), metadata, signal);
 }
 
 /** Masks as a file holds them. */
@@ -94,24 +86,4 @@ function misfits(file: SafetensorsFile, params: readonly PlanParam[]): string[] 
     const wanted = expected ? `U8 [${expected.join(', ')}]` : 'no prunable tensor of that name';
     return [`mask '${name}' is ${dtype} [${shape.join(', ')}], the model has ${wanted}`];
   });
-}
-
-/** What a masks file says about its origin. `density` is the share of countable weights kept. */
-export function maskMetadata(
-  configuration: Configuration,
-  density: number,
-  roundsDone: number,
-): Record<string, string> {
-  const { version, modelSha256, method, norm, microBatch, dataDigest, backend } = configuration;
-  return {
-    version,
-    model_sha256: modelSha256,
-    method,
-    density: String(density),
-    rounds: String(roundsDone),
-    norm,
-    micro_batch: String(microBatch),
-    data_digest: dataDigest,
-    backend,
-  };
 }

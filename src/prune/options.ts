@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Backend, Method, NormStatistics } from '../backend/backend.js';
 import { PxError } from '../errors.js';
 import { optionName } from '../option-name.js';

@@ -5,10 +5,11 @@ import type { OnnxModel } from '../onnx/proto.js';
 import { inPieces } from '../pieces.js';
 import { type Configuration, requireSameConfiguration } from './configuration.js';
 import { FILES } from './folder.js';
-import { maskMetadata, readMasks, writeMasks } from './mask-file.js';
+import { readMasks, writeMasks } from './mask-file.js';
 import { packMask } from './masks.js';
 import type { MaskMap } from './options.js';
 import type { PruneResult, RunSummary } from './result.js';
+import { maskMetadata } from './result-tensors.js';
 import { type RecordedData, readRunRecord, writeRunRecord } from './run-record.js';
 import type { ScorableModel } from './session.js';
 

@@ -1,6 +1,7 @@
 import type { Log2Scalars, Program, RoundResult } from '../backend/backend.js';
 import { type MicroBatch, type RoundControl, scoreRound } from './round.js';
-import { selectTopKAsync } from './select.js';
+import type { Select } from './select-options.js';
+import { selectPlainlyAsync } from './select-plainly.js';
 
 /** What one round did. `log2` belongs to the masks the round scored, `kept` to those it left. */
 export interface RoundRecord {
@@ -27,6 +28,8 @@ export interface RoundsOptions {
   readonly schedule: readonly number[];
   readonly names: readonly string[];
   readonly takesPart: readonly boolean[];
+  /** Default: the definition, in TypeScript. All selections give the same masks. */
+  readonly select?: Select | undefined;
   readonly floor: number;
   /** Called after each round with the state to go on from. */
   readonly onRound?: (state: PruneState) => void;
@@ -55,6 +58,7 @@ export interface RoundsOutcome {
  */
 export async function runRounds(start: PruneState, options: RoundsOptions): Promise<RoundsOutcome> {
   const { program, schedule, names, takesPart, floor, threads, signal } = options;
+  const select = options.select ?? selectPlainlyAsync;
   let state = start;
   let saved = Promise.resolve();
   let spare: readonly Float32Array[] | undefined;
@@ -77,7 +81,7 @@ export async function runRounds(start: PruneState, options: RoundsOptions): Prom
 
       const kept = schedule[round - 1]!;
       const competition = { names, takesPart, floor, threads, signal };
-      const masks = await selectTopKAsync(scores, state.masks, kept, competition);
+      const masks = await select(scores, state.masks, kept, competition);
       spare = scores;
       const seconds = (performance.now() - began) / 1000;
       state = { masks, lastGood: state.masks, rounds: [...state.rounds, { round, kept, log2, seconds }] };

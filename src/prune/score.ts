@@ -1,6 +1,7 @@
 import { type LayerReport, reportLayers } from '../analysis/layers.js';
 import type { Backend, Log2Scalars, Method, NormStatistics } from '../backend/backend.js';
 import { splitMicroBatches } from '../io/data/micro-batch.js';
+import type { Host } from './host.js';
 import { countKept } from './masks.js';
 import { parseScoreOptions, type ScoreOptions } from './options.js';
 import { ProgressMeter } from './progress.js';
@@ -38,12 +39,13 @@ export async function runScore(
   model: ScorableModel,
   data: ScoringData,
   scoreOptions: ScoreOptions & { backend: Backend },
+  host: Host,
 ): Promise<ScoreResult> {
   const options = parseScoreOptions(scoreOptions);
   const { plan } = model;
   const masks = packMasks(plan.params, options.masks);
   const sizes = splitMicroBatches(data.length, options.microBatch);
-  checkMemory(plan, sizes, options);
+  checkMemory(plan, sizes, options, host.availableMemory());
   const dataDigest = await data.digest(options.signal);
   const began = performance.now();
   const meter = new ProgressMeter(options.onProgress, 1, 1, sizes.length, false);

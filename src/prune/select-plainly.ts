@@ -1,7 +1,8 @@
 import { PxError } from '../errors.js';
+import { inPieces } from '../pieces.js';
 import { clearPadding, countKept } from './masks.js';
 import { type Candidate, findThreshold, floatBits, keepAbove } from './radix.js';
-import type { SelectOptions } from './select.js';
+import { checkLengths, type Select, type SelectOptions } from './select-options.js';
 
 /**
  * `selectTopK` in plain TypeScript: the definition that the native code (native/select) is compared with, what says why there is no
@@ -33,6 +34,12 @@ export function* selectPlainly(
   yield* keepTop(rest.candidates, rest.k, selected);
   return all.map((tensor) => selected[candidates.indexOf(tensor)] ?? tensor.alive);
 }
+
+/** In pieces, so that timers and messages get through. @throws PxError as selectTopKAsync */
+export const selectPlainlyAsync: Select = async (scores, alive, k, options) => {
+  checkLengths(scores, alive);
+  return inPieces(selectPlainly(scores, alive, k, options), options.signal);
+};
 
 /** Forces each tensor's best into `masks`; what is left of the candidates and of k competes globally. */
 function* keepFloor(

@@ -1,24 +1,11 @@
 import { nativeTopK, nativeTopKAsync, type TopK } from '../backend/native/top-k.js';
-import { PxError } from '../errors.js';
 import { atOnce, inPieces } from '../pieces.js';
-import { clearPadding, maskBytes } from './masks.js';
+import { clearPadding } from './masks.js';
 import { throwIfAborted } from './round.js';
+import { checkLengths, type SelectInBackground, type SelectOptions } from './select-options.js';
 import { selectPlainly } from './select-plainly.js';
 
-export interface SelectOptions {
-  /** Tensor names for messages; default `#0`, `#1` … */
-  readonly names?: readonly string[];
-  /** false: the tensor stays as it is and counts for nothing (excluded, gate-only). Default: all take part. */
-  readonly takesPart?: readonly boolean[];
-  /** Every tensor that takes part keeps at least its min(floor, alive) best weights. Default 0. */
-  readonly floor?: number;
-}
-
-export interface SelectInBackground extends SelectOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Default: as many as there are processors. The result does not depend on it. */
-  readonly threads?: number | undefined;
-}
+export type { SelectInBackground, SelectOptions } from './select-options.js';
 
 /**
  * Exact global top-k: the `k` alive weights with the largest scores over all tensors, ties to the lower (tensor order, flat
@@ -89,22 +76,5 @@ function withTheOthers(
     const copy = mask.slice();
     clearPadding(copy, scores[t]!.length);
     return copy;
-  });
-}
-
-function checkLengths(scores: readonly Float32Array[], alive: readonly Uint8Array[]): void {
-  if (scores.length !== alive.length) {
-    throw new PxError(
-      'ERR_OPTION',
-      `${scores.length} score tensors but ${alive.length} masks: pass one mask per tensor`,
-    );
-  }
-  scores.forEach((s, t) => {
-    if (alive[t]!.length !== maskBytes(s.length)) {
-      throw new PxError(
-        'ERR_OPTION',
-        `mask #${t} has ${alive[t]!.length} bytes, but ${s.length} weights take ${maskBytes(s.length)}: pack it with packMask`,
-      );
-    }
   });
 }

@@ -17,10 +17,20 @@ export interface ScorableModel {
 /** What scoring needs of a data set. */
 export type ScoringData = Pick<Dataset, 'length' | 'samples' | 'notes' | 'skipped' | 'digest' | 'batches'>;
 
-/** @throws PxError ERR_MEMORY naming the micro-batch that would fit, where the largest of `sizes` does not */
-export function checkMemory(plan: Plan, sizes: readonly number[], options: ValidScoreOptions): void {
+/**
+ * @param available bytes of memory that are free; unknown: only a limit that was asked for is checked
+ * @throws PxError ERR_MEMORY naming the micro-batch that would fit, where the largest of `sizes` does not
+ */
+export function checkMemory(
+  plan: Plan,
+  sizes: readonly number[],
+  options: ValidScoreOptions,
+  available: number | undefined,
+): void {
   const microBatch = Math.max(...sizes);
-  const limit = options.memoryLimit ?? process.availableMemory();
+  // A GPU's memory is not the machine's: its backend says itself what it cannot hold.
+  if (options.memoryLimit === undefined && options.backend?.name === 'webgpu') return;
+  const limit = options.memoryLimit ?? available ?? Number.POSITIVE_INFINITY;
   const needed = estimateMemory(plan, { method: options.method, microBatch }).total;
   if (needed <= limit) return;
   const fits = largestMicroBatch(plan, options.method, microBatch, limit);

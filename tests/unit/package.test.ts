@@ -75,12 +75,18 @@ describe('where the addon is looked for', () => {
 });
 
 describe('what is packed', () => {
+  it('the version that the code states is the one of package.json', () => {
+    expect(VERSION).toBe(main.version);
+  });
+
   it('the checkout names no platform package, a release names each in exactly its version', async () => {
     const { platforms, releaseManifest } = await script('platforms.mjs');
     expect(JSON.stringify(main)).not.toContain('@path-exclusion/');
     const released = releaseManifest(main);
-    expect(Object.keys(released.optionalDependencies)).toHaveLength(platforms.length);
-    expect(new Set(Object.values(released.optionalDependencies))).toEqual(new Set([main.version]));
+    const { webgpu, ...addons } = released.optionalDependencies;
+    expect(webgpu).toBe(main.optionalDependencies.webgpu);
+    expect(Object.keys(addons)).toHaveLength(platforms.length);
+    expect(new Set(Object.values(addons))).toEqual(new Set([main.version]));
     expect(released.dependencies).toEqual(main.dependencies);
     expect(released.exports).toEqual(main.exports);
     expect(released.devDependencies).toBeUndefined();

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { PxError } from '../../errors.js';
+import type { NewHash } from '../../hash.js';
+import { pause } from '../../pause.js';
 import { elementCount } from '../safetensors-header.js';
 import { throwIfAborted } from './abort.js';
 import { SampleReader } from './sample-reader.js';
@@ -27,6 +27,7 @@ export class SampleDataset implements Dataset {
     readonly skipped: readonly SkippedSample[],
     private readonly sources: readonly Source[],
     cacheBytes: number,
+    private readonly sha256: NewHash,
   ) {
     this.length = chosen.length;
     this.samples = chosen.map(({ id, label }) => ({ id, ...(label !== undefined && { label }) }));
@@ -35,7 +36,7 @@ export class SampleDataset implements Dataset {
 
   async digest(signal?: AbortSignal): Promise<string> {
     if (this.#digest !== undefined) return this.#digest;
-    const hash = createHash('sha256');
+    const hash = this.sha256();
     const sizes = Array.from({ length: Math.ceil(this.length / DIGEST_STEP) }, (_, i) =>
       Math.min(DIGEST_STEP, this.length - i * DIGEST_STEP),
     );
@@ -45,7 +46,7 @@ export class SampleDataset implements Dataset {
     for await (const x of this.batches(sizes, signal)) {
       for (let at = 0; at < x.byteLength; at += HASH_PIECE) {
         hash.update(new Uint8Array(x.buffer, x.byteOffset + at, Math.min(HASH_PIECE, x.byteLength - at)));
-        await setImmediate(); // hashing holds the event loop
+        await pause(); // hashing holds the event loop
         throwIfAborted(signal);
       }
     }

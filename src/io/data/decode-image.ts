@@ -3,8 +3,9 @@ import { PxError } from '../../errors.js';
 import { openRegularFile } from '../open-file.js';
 import { ioError } from '../os-error.js';
 import { readRange } from '../read-range.js';
-import { loadSharp } from './load-sharp.js';
-import { type Pixels, toPixels } from './pixels.js';
+import { IMAGE_HEAD, isImageContent } from './image-kind.js';
+import { loadSharp, toPixels } from './load-sharp.js';
+import type { Pixels } from './pixels.js';
 
 /** Of one image: a header of some bytes can claim any size. Four images are decoded at a time. */
 const MAX_PIXELS = 2 ** 26;
@@ -40,11 +41,7 @@ export async function decodeImage(file: string, alpha: boolean): Promise<Pixels>
 async function checkKind(file: string): Promise<void> {
   const { handle, size } = await openRegularFile(file);
   try {
-    const head = Buffer.from(await readRange(handle, file, 0, Math.min(size, 12)));
-    const jpeg = head.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]));
-    const png = head.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]));
-    const webp = head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === 'WEBP';
-    if (!jpeg && !png && !webp)
+    if (!isImageContent(await readRange(handle, file, 0, Math.min(size, IMAGE_HEAD))))
       throw new PxError(
         'ERR_DATA',
         `${file}: cannot be decoded as an image (not a JPEG, PNG or WebP); replace or remove it`,

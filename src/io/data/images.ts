@@ -1,34 +1,21 @@
 /** Images as samples: single files, and folders walked recursively in a fixed order. */
 import type { Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { PxError } from '../../errors.js';
 import { ioError, systemCode } from '../os-error.js';
 import { decodeImage } from './decode-image.js';
 import { fitPixels } from './fit-pixels.js';
+import { folderSamples, singleImage } from './image-samples.js';
 import { writeInput } from './pixels.js';
 import type { Preprocessing } from './preprocess.js';
 import type { Sample, Source } from './types.js';
 
-const EXTENSIONS = new Set(['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp']);
-
-export function isImageName(name: string): boolean {
-  return EXTENSIONS.has(extname(name).toLowerCase());
-}
-
 export function openImageFile(path: string, name: string, preprocessing: Preprocessing): Source {
-  const sample = imageSample(path, name, undefined, preprocessing);
-  return {
-    samples: [sample],
-    notes: [`single images: ${preprocessing.description}`],
-    close: async () => {},
-  };
+  return singleImage(name, preprocessing, imageLoader(path, preprocessing));
 }
 
-/**
- * All images below a folder, ordered by path (code units, "/" between parts). Where an image lies in a sub-folder, the first
- * one's name is its class. Other files are counted in the notes; `name` goes before the samples' paths. ERR_IO, ERR_DATA where there is no image.
- */
+/** All images below a folder, as folderSamples says. ERR_IO, ERR_DATA where there is no image. */
 export async function openImageFolder(
   folder: string,
   name: string,
@@ -36,51 +23,15 @@ export async function openImageFolder(
 ): Promise<Source> {
   const files: string[] = [];
   await walk(folder, '', files, new Set());
-  files.sort((a, b) => (a < b ? -1 : 1));
-  const images = files.filter(isImageName);
-  const others = files.filter((file) => !isImageName(file));
-  if (images.length === 0) {
-    const found =
-      others.length === 0
-        ? 'no file at all'
-        : `${others.length} other (${others.slice(0, 3).join(', ')}); tensor and CIFAR files are named one by one`;
-    throw new PxError('ERR_DATA', `${folder}: holds no JPEG, PNG or WebP image, but ${found}`);
-  }
-  const samples = images.map((file) => {
-    const slash = file.indexOf('/');
-    return imageSample(
-      join(folder, file),
-      `${name}/${file}`,
-      slash < 0 ? undefined : file.slice(0, slash),
-      preprocessing,
-    );
-  });
-  const classes = new Set(samples.map((sample) => sample.label).filter((label) => label !== undefined)).size;
-  const notes = [
-    `${name}: ${images.length} images${classes > 0 ? ` in ${classes} classes` : ''}, ${preprocessing.description}`,
-  ];
-  if (others.length > 0) {
-    const shown = others.slice(0, 3).join(', ');
-    notes.push(
-      `${name}: left out what is not JPEG, PNG or WebP: ${others.length} (${shown}${others.length > 3 ? ', …' : ''})`,
-    );
-  }
-  return { samples, notes, close: async () => {} };
+  return folderSamples(folder, name, files, preprocessing, (file) =>
+    imageLoader(join(folder, file), preprocessing),
+  );
 }
 
-function imageSample(
-  path: string,
-  id: string,
-  label: string | undefined,
-  preprocessing: Preprocessing,
-): Sample {
-  return {
-    id,
-    ...(label !== undefined && { label }),
-    load: async (out) => {
-      const pixels = await decodeImage(path, preprocessing.needsAlpha);
-      writeInput(await fitPixels(pixels, preprocessing), preprocessing, out);
-    },
+function imageLoader(path: string, preprocessing: Preprocessing): Sample['load'] {
+  return async (out) => {
+    const pixels = await decodeImage(path, preprocessing.needsAlpha);
+    writeInput(await fitPixels(pixels, preprocessing), preprocessing, out);
   };
 }
 

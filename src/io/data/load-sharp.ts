@@ -1,4 +1,5 @@
 import { PxError } from '../../errors.js';
+import type { Pixels } from './pixels.js';
 
 export type SharpModule = typeof import('sharp').default;
 let loading: Promise<SharpModule> | undefined;
@@ -16,4 +17,14 @@ export function loadSharp(): Promise<SharpModule> {
     },
   );
   return loading;
+}
+
+/** sharp's raw output. */
+export function toPixels(
+  bytes: Buffer,
+  info: { readonly width: number; readonly height: number; readonly channels: number },
+  wide: boolean,
+): Pixels {
+  const data = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2) : bytes;
+  return { data, height: info.height, width: info.width, channels: info.channels as Pixels['channels'] };
 }

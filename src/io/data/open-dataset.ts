@@ -2,25 +2,22 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { PxError } from '../../errors.js';
-import { ioError, systemCode } from '../os-error.js';
-import { elementCount } from '../safetensors-header.js';
-import { isAbort, throwIfAborted } from './abort.js';
+import { ioError } from '../os-error.js';
+import { sha256 } from '../sha256.js';
+import { throwIfAborted } from './abort.js';
 import { openCifar } from './cifar.js';
-import { SampleDataset } from './dataset.js';
-import { isImageName, openImageFile, openImageFolder } from './images.js';
+import { isImageName } from './image-kind.js';
+import { openImageFile, openImageFolder } from './images.js';
 import type { SampleIterable } from './iterable.js';
 import { drainIterable } from './iterable.js';
-import { Limiter } from './limiter.js';
+import { checkTarget, isBadData, joinSources } from './join-sources.js';
 import { openNpy } from './npy.js';
 import type { DatasetOptions } from './options.js';
 import { checkOptions } from './options.js';
 import { resolvePreprocessing } from './preprocess.js';
 import { openSafetensorsSource } from './safetensors-source.js';
-import { selectSamples } from './selection.js';
 import { sourceNames } from './source-names.js';
-import type { Dataset, InputTarget, Sample, SkippedSample, Source } from './types.js';
-
-const DEFAULT_CACHE_BYTES = 2 ** 30;
+import type { Dataset, InputTarget, SkippedSample, Source } from './types.js';
 
 /** A path (folder, image, .bin, .npy, .safetensors), samples in memory, or an iterable of them. */
 export type DataSource = string | Float32Array | SampleIterable;
@@ -52,13 +49,7 @@ export async function openDataset(
         skipped.push({ id: source, reason: error.message });
       }
     }
-    const samples = opened.flatMap((source) => source.samples);
-    const filter = options.skipBad ? goodSamples(target, skipped, options.signal) : passAll;
-    const { chosen, notes } = await selectSamples(samples, options, filter);
-    if (chosen.length === 0) throw nothingLeft(skipped);
-    const allNotes = [...new Set(opened.flatMap((source) => source.notes)), ...notes];
-    const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
-    return new SampleDataset(chosen, target.shape, allNotes, skipped, opened, cacheBytes);
+    return await joinSources(opened, skipped, target, options, sha256);
   } catch (error) {
     for (const source of opened) await source.close();
     throw error;
@@ -109,66 +100,4 @@ function nameSources(sources: readonly DataSource[]): string[] {
   return sources.map((source) =>
     typeof source === 'string' ? paths[path++]! : `samples${memory++ === 0 ? '' : memory - 1}`,
   );
-}
-
-async function passAll(samples: readonly Sample[]): Promise<readonly Sample[]> {
-  return samples;
-}
-
-/** Loads every candidate once and lists those that fail. */
-function goodSamples(
-  target: InputTarget,
-  skipped: SkippedSample[],
-  signal: AbortSignal | undefined,
-): (samples: readonly Sample[]) => Promise<readonly Sample[]> {
-  const limiter = new Limiter(4);
-  const size = elementCount(target.shape);
-  return async (samples) => {
-    const reasons = await Promise.all(
-      samples.map((sample) =>
-        limiter.run(async () => {
-          throwIfAborted(signal);
-          try {
-            await sample.load(new Float32Array(size));
-            return undefined;
-          } catch (error) {
-            if (isAbort(error) || !(isBadData(error) || isUnreadable(error))) throw error;
-            return error.message;
-          }
-        }),
-      ),
-    );
-    return samples.filter((sample, i) => {
-      const reason = reasons[i];
-      if (reason !== undefined) skipped.push({ id: sample.id, reason });
-      return reason === undefined;
-    });
-  };
-}
-
-/** One file that may not be read or is gone. Anything else that the system says (a disk that fails) is not about one file. */
-function isUnreadable(error: unknown): error is PxError {
-  const code = systemCode((error as Error).cause);
-  return error instanceof PxError && error.code === 'ERR_IO' && (code === 'EACCES' || code === 'ENOENT');
-}
-
-/** A file's own fault, as against the options' or the system's. */
-function isBadData(error: unknown): error is PxError {
-  return error instanceof PxError && (error.code === 'ERR_DATA' || error.code === 'ERR_FILE');
-}
-
-function nothingLeft(skipped: readonly SkippedSample[]): PxError {
-  const [first] = skipped;
-  const bad = skipped.length === 1 ? 'the only one is bad' : `all ${skipped.length} are bad, the first`;
-  const why = first ? `${bad}: ${first.reason}` : 'the sources are empty';
-  return new PxError('ERR_DATA', `no sample to score with: ${why}`);
-}
-
-function checkTarget({ shape }: InputTarget): void {
-  if (shape.length === 0 || !shape.every((size) => Number.isInteger(size) && size > 0)) {
-    throw new PxError(
-      'ERR_OPTION',
-      `the model's input shape [${shape.join(', ')}] is not fixed; give its size`,
-    );
-  }
 }

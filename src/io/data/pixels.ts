@@ -13,15 +13,8 @@ export interface Pixels {
   readonly data: Uint8Array | Uint16Array;
 }
 
-/** sharp's raw output. */
-export function toPixels(
-  bytes: Buffer,
-  info: { readonly width: number; readonly height: number; readonly channels: number },
-  wide: boolean,
-): Pixels {
-  const data = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2) : bytes;
-  return { data, height: info.height, width: info.width, channels: info.channels as Pixels['channels'] };
-}
+/** Pixels of the model's input size; those that have it already pass through. */
+export type FitPixels = (pixels: Pixels, preprocessing: Preprocessing) => Promise<Pixels>;
 
 /** Zeros with the element type of `like`. */
 export function emptyPixels(
