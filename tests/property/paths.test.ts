@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cpuBackend } from '../../src/backend/native/cpu.js';
 import { packMask } from '../../src/prune/masks.js';
+import { backends } from '../support/backends.js';
 import { enumeratePaths } from '../support/enumerate.js';
 import { PlanMaker, randomStream } from '../support/plan-maker.js';
 
@@ -45,7 +45,12 @@ const NETWORKS: Record<string, (m: PlanMaker) => void> = {
   },
 };
 
-describe.each(Object.keys(NETWORKS))('%s', (name) => {
+const present = (await backends()).flatMap(({ backend }) => (backend ? [backend] : []));
+const runs = present.flatMap((backend) =>
+  Object.keys(NETWORKS).map((name) => ({ on: backend.name, backend, name })),
+);
+
+describe.each(runs)('$on: $name', ({ backend, name }) => {
   it.each([
     [1, 1],
     [2, 3],
@@ -64,7 +69,7 @@ describe.each(Object.keys(NETWORKS))('%s', (name) => {
     const x = m.floats(samples * 32);
     const truth = enumeratePaths(plan, m.weights, masks, x, samples);
     for (const method of ['px', 'px-joint'] as const) {
-      const program = await cpuBackend().compile(plan, m.weights, { method, norm: 'running', threads: 2 });
+      const program = await backend.compile(plan, m.weights, { method, norm: 'running', threads: 2 });
       program.setMasks(masks.map((mask) => packMask(mask)));
       program.begin({ outputs: true });
       const { y } = await program.push(x, samples);

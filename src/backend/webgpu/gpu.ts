@@ -13,7 +13,14 @@ export class Gpu {
   private error: PxError | undefined;
   private fail!: (error: PxError) => void;
 
-  constructor(readonly device: GPUDevice) {
+  /** Workgroups that keep the device busy: a large GPU runs a thousand at a time, a software adapter pays for each. */
+  readonly workgroups: number;
+
+  constructor(
+    readonly device: GPUDevice,
+    software: boolean,
+  ) {
+    this.workgroups = software ? 8 : 2048;
     this.pipelines = new Pipelines(device);
     this.failed = new Promise((_, reject) => {
       this.fail = (error) => {
@@ -102,7 +109,7 @@ export class Gpu {
 }
 
 /** Opens the adapter's device with all it has to offer in sizes. @throws PxError ERR_BACKEND */
-export async function openDevice(adapter: GPUAdapter): Promise<Gpu> {
+export async function openDevice(adapter: GPUAdapter, software: boolean): Promise<Gpu> {
   const { limits } = adapter;
   const wanted = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
   if (limits.maxStorageBuffersPerShaderStage < STORAGE_BUFFERS)
@@ -112,7 +119,8 @@ export async function openDevice(adapter: GPUAdapter): Promise<Gpu> {
     );
   try {
     const requiredLimits = Object.fromEntries(wanted.map((name) => [name, limits[name]]));
-    return new Gpu(await adapter.requestDevice({ label: 'path-exclusion', requiredLimits }));
+    const device = await adapter.requestDevice({ label: 'path-exclusion', requiredLimits });
+    return new Gpu(device, software);
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new PxError('ERR_BACKEND', `webgpu: the adapter gives no device: ${words}`, { cause });

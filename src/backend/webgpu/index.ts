@@ -35,7 +35,8 @@ export async function webgpuBackend(gpu: GPU, options: WebGpuOptions = {}): Prom
     );
   const { info } = adapter;
   const description = `webgpu ${options.name ?? nameOf(info)}`;
-  let opened: Promise<Gpu> | undefined = openDevice(adapter);
+  const software = info.isFallbackAdapter || isSoftware(description);
+  let opened: Promise<Gpu> | undefined = openDevice(adapter, software);
   await opened;
 
   /** A device that was lost is replaced, once its adapter can be had again. */
@@ -44,14 +45,14 @@ export async function webgpuBackend(gpu: GPU, options: WebGpuOptions = {}): Prom
     if (current?.usable) return current;
     const again = await gpu.requestAdapter({ powerPreference });
     if (!again) throw new PxError('ERR_BACKEND', 'webgpu: the adapter is gone');
-    opened = openDevice(again);
+    opened = openDevice(again, software);
     return opened;
   };
 
   return {
     name: 'webgpu',
     description,
-    software: info.isFallbackAdapter || isSoftware(description),
+    software,
     compile: async (plan, weights, compileOptions) =>
       WebGpuProgram.compile(description, await device(), plan, weights, compileOptions),
     destroy: () => {

@@ -41,7 +41,7 @@ export function recordData(
   net: 'h' | 'j' | undefined,
 ): DataRecorded {
   const { plan, store } = env;
-  const recorder = new Recorder(store.slots);
+  const recorder = new Recorder(store.slots, env.workgroups);
   const input = recorder.tensor(samples * sizeOf(plan.values[plan.input]!.shape));
   const walk = net && new Walk(recorder, net, samples, net === 'j');
   const pass: DataPass = { recorder, samples, f: [], companion: walk };
@@ -123,7 +123,7 @@ export interface TotalsRecorded extends Recorded {
 /** g forward and, with u and ones as upstreams, backward. */
 export function recordG(env: Env, steps: readonly StepExec[]): TotalsRecorded {
   const { plan, store } = env;
-  const recorder = new Recorder(store.slots);
+  const recorder = new Recorder(store.slots, env.workgroups);
   const walk = new Walk(recorder, 'g', 1, true);
   const u = outputSums(env);
   const { R, Jfv2, Jvt2, pairs } = totals();
@@ -152,7 +152,7 @@ export function recordG(env: Env, steps: readonly StepExec[]): TotalsRecorded {
 
 /** R of px-joint: all that j's outputs add up to. */
 export function recordJointTotals(env: Env): TotalsRecorded {
-  const recorder = new Recorder(env.store.slots);
+  const recorder = new Recorder(env.store.slots, env.workgroups);
   const { R, Jfv2, Jvt2, pairs } = totals();
   for (const sums of outputSums(env)) if (sums) R.push(pairs.push([sums]) - 1);
   const { scalars, add } = scalarsOf(recorder, pairs, env.plan);
@@ -186,7 +186,7 @@ export interface ScoresRecorded extends Recorded {
 /** Scores from gradients. `inverse` holds 1/R, written by the host. */
 export function recordScores(env: Env, inverse: Tensor): ScoresRecorded {
   const { store } = env;
-  const recorder = new Recorder(store.slots);
+  const recorder = new Recorder(store.slots, env.workgroups);
   const scores = gradientSums(env).map((gradient, p) => {
     if (!gradient) return undefined;
     const count = gradient.tensor.elements;

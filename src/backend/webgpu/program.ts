@@ -81,7 +81,7 @@ export class WebGpuProgram implements Program {
     try {
       const { env, steps, common, inverse, recorded } = await gpu.checked(() => {
         store = new Store(gpu, pool, plan, weights);
-        const env: Env = { plan, store, norm: options.norm };
+        const env: Env = { plan, store, norm: options.norm, workgroups: gpu.workgroups };
         outputSums(env);
         gradientSums(env);
         const steps = plan.steps.map((step) => makeStep(step, env));

@@ -44,8 +44,6 @@ export function isDispatch(operation: Operation): operation is Dispatch {
 
 /** Workgroups along one dimension of a dispatch that every device takes. */
 export const MAX_WORKGROUPS = 65535;
-/** Kernels whose invocations take one element after another are started with no more workgroups than this. */
-const STRIDED_WORKGROUPS = 4096;
 
 /** Slot 0 is no slot: it tells the first step whose f is not finite. */
 export const STATUS_SLOT = 0;
@@ -55,8 +53,14 @@ export class Recorder {
   readonly operations: Operation[] = [];
   private nextSlot: number;
 
-  /** @param firstSlot slots below are kept from pass to pass and belong to the program */
-  constructor(readonly firstSlot: number) {
+  /**
+   * @param firstSlot slots below are kept from pass to pass and belong to the program
+   * @param most workgroups that kernels are started with whose invocations take one element after another
+   */
+  constructor(
+    readonly firstSlot: number,
+    private readonly most: number,
+  ) {
     this.nextSlot = firstSlot;
   }
 
@@ -85,7 +89,7 @@ export class Recorder {
     group = 256,
     cost = count,
   ): void {
-    const workgroups = Math.max(1, Math.min(STRIDED_WORKGROUPS, Math.ceil(count / group)));
+    const workgroups = Math.max(1, Math.min(this.most, Math.ceil(count / group)));
     this.operations.push({ kernel, tensors, params, workgroups: [workgroups, 1], cost });
   }
 

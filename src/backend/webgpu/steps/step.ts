@@ -10,6 +10,8 @@ export interface Env {
   readonly plan: Plan;
   readonly store: Store;
   readonly norm: NormStatistics;
+  /** Workgroups that keep the device busy. */
+  readonly workgroups: number;
 }
 
 /** h, g or j: forward values, and upstream values on the way back. g carries two upstreams as columns. */
