@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Backend } from '../../src/backend/backend.js';
 import { splitMicroBatches } from '../../src/io/data/micro-batch.js';
 import { loadModel } from '../../src/plan/load.js';
@@ -13,6 +13,9 @@ import {
   METHODS,
   tolerance,
 } from '../support/golden.js';
+
+// A software adapter compiles its kernels in the first tests that need them: half a minute, more on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Every golden case, both methods, every statistics it has, on every backend present. */
 for (const candidate of await backends()) {

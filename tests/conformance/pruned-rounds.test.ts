@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { isSoftware } from '../../src/backend/webgpu/types.js';
 import { loadModel } from '../../src/plan/load.js';
 import { countKept, packMask } from '../../src/prune/masks.js';
@@ -7,6 +7,9 @@ import { keepCount } from '../../src/prune/schedule.js';
 import { selectTopK } from '../../src/prune/select.js';
 import { backends } from '../support/backends.js';
 import { goldenMasks, goldenPath, goldenTensors, METHODS } from '../support/golden.js';
+
+// A software adapter compiles its kernels in the first tests that need them: half a minute, more on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 /**
  * resnet20-cifar-pruned: 100 rounds to density 0.018. From each given set of masks one round must keep what the reference keeps; a whole
