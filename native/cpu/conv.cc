@@ -51,7 +51,7 @@ static inline void conv_entries(ConvSums<Q, P>& sums, const float* x, const int3
 #pragma GCC unroll 4
       for (int m = 0; m < Q; ++m) {
         if (!(Set >> m & 1)) continue;
-        sums.at[m][p] = sums.at[m][p] + (Ones ? v : weight[k] * v);
+        sums.at[m][p] = Ones ? sums.at[m][p] + v : vec_multiply_add(weight[k], v, sums.at[m][p]);
         ++k;
       }
     }
@@ -104,7 +104,7 @@ static inline void conv_store(const ConvArgs& a, int channel, const vec sum[P], 
   const vec least = vec_all(a.clamp ? 0.0f : -INFINITY);
   vec out[P];
 #pragma GCC unroll 8
-  for (int p = 0; p < P; ++p) out[p] = bias + scale * sum[p];
+  for (int p = 0; p < P; ++p) out[p] = vec_multiply_add(scale, sum[p], bias);
   if (a.add) {
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) out[p] = out[p] + vec_load(y + a.yp[p]);

@@ -101,7 +101,7 @@ static void affine(const AffineArgs* a) {
     const vec ss = vec_all(s), minus = vec_all(-m), ts = vec_all(t);
     size_t i = at;
     for (; i + kVecFloats <= end; i += kVecFloats) {
-      const vec v = ss * (vec_load(a->x + i) + minus) + ts;
+      const vec v = vec_multiply_add(ss, vec_load(a->x + i) + minus, ts);
       tops = vec_max(v, tops);
       vec_store(a->y + i, v);
     }
@@ -144,7 +144,7 @@ static void lane_sums(const float* x, size_t n, int lanes, float center, float* 
     vec run = vec_zero();
     for (size_t i = at; i < end; ++i) {
       const vec d = vec_load(x + i * kVecFloats) + minus;
-      run = Power == 1 ? run + d : run + d * d;
+      run = Power == 1 ? run + d : vec_multiply_add(d, d, run);
     }
     total = total + run;
   }

@@ -28,6 +28,15 @@ static inline part part_exp(part x) {
 }
 // a > b ? yes : no
 static inline part part_where_above(part a, part b, part yes, part no) { return a > b ? yes : no; }
+static inline part part_multiply_add(part a, part b, part c) {
+#if PX_VEC_BYTES == 64
+  return (part)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif PX_VEC_BYTES == 32
+  return (part)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
 #else
 struct part {
   float f[kPartFloats];
@@ -48,6 +57,7 @@ static inline part operator/(part a, part b) {
   for (int i = 0; i < kPartFloats; ++i) a.f[i] /= b.f[i];
   return a;
 }
+static inline part part_multiply_add(part a, part b, part c) { return a * b + c; }
 static inline part part_exp(part a) {
   for (int i = 0; i < kPartFloats; ++i) a.f[i] = expf(a.f[i]);
   return a;
@@ -109,6 +119,12 @@ static inline vec operator+(const vec& a, const vec& b) {
 static inline vec operator*(const vec& a, const vec& b) {
   vec r;
   PX_EACH_PART r.parts[i] = a.parts[i] * b.parts[i];
+  return r;
+}
+// a * b + c, rounded once where the instruction set can: not left to the compiler, as a result should not hang on its options.
+static inline vec vec_multiply_add(const vec& a, const vec& b, const vec& c) {
+  vec r;
+  PX_EACH_PART r.parts[i] = part_multiply_add(a.parts[i], b.parts[i], c.parts[i]);
   return r;
 }
 static inline vec operator-(const vec& a, const vec& b) {
