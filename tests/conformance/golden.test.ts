@@ -3,7 +3,7 @@ import type { Backend } from '../../src/backend/backend.js';
 import { splitMicroBatches } from '../../src/io/data/micro-batch.js';
 import { loadModel } from '../../src/plan/load.js';
 import { packMask } from '../../src/prune/masks.js';
-import { backends } from '../support/backends.js';
+import { describeBackends } from '../support/describe-backends.js';
 import {
   compareScores,
   goldenCases,
@@ -18,17 +18,12 @@ import {
 vi.setConfig({ testTimeout: 300_000 });
 
 /** Every golden case, both methods, every statistics it has, on every backend present. */
-for (const candidate of await backends()) {
-  const { backend } = candidate;
-  if (!backend) {
-    describe.skip(`${candidate.name}: ${candidate.missing}`, () => it('is not here', () => {}));
-    continue;
-  }
-  describe.each(goldenCases())(`${candidate.name}: $name`, ({ name, model, variants }) => {
+await describeBackends((backend) =>
+  describe.each(goldenCases())(`${backend.name}: $name`, ({ name, model, variants }) => {
     for (const variant of variants)
       it.each(METHODS)(`%s${variant}`, (method) => check(backend, name, model, variant, method));
-  });
-}
+  }),
+);
 
 async function check(
   backend: Backend,

@@ -1,17 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backend/backend.js';
 import { loadModel } from '../../src/plan/load.js';
-import { backends } from '../support/backends.js';
+import { describeBackends } from '../support/describe-backends.js';
 import { OP_CASES, opCaseFile } from '../support/op-cases/index.js';
 import type { OpCase } from '../support/op-cases/op-case.js';
 import { uniform } from '../support/random.js';
 import { referenceRound } from '../support/reference.js';
 
 /** Every operator form, both methods, on every backend, against the float64 reference. */
-for (const { name, backend, missing } of await backends()) {
-  if (!backend) describe.skip(`${name}: ${missing}`, () => it('is not here', () => {}));
-  else describe(name, () => it.each(OP_CASES)('$name', (opCase) => check(backend, opCase)));
-}
+await describeBackends((backend) =>
+  describe(backend.name, () => it.each(OP_CASES)('$name', (opCase) => check(backend, opCase))),
+);
 
 async function check(backend: Backend, opCase: OpCase): Promise<void> {
   const { plan, weights, inputShape } = await loadModel(opCaseFile(opCase));
