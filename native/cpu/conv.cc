@@ -8,8 +8,9 @@
 // A vector is L floats: the lanes of one position, or L neighbouring positions of one sample. Output channels go in fours, and a
 // quad's weights are sorted by which of its channels survive, so that a load serves every channel that wants it and hardly any
 // multiplication is by zero: the cost falls with density, and at density 1 this is a dense kernel. Loads are what sparse sums are
-// limited by; four channels need half as many of them as two, and so few points that what they read of x stays in L1. A single channel, as
-// a depthwise layer has, gets as many points as hide latencies. The points of a call are neighbours in x: an address is one register and a constant.
+// limited by; four channels need half as many of them as two, and so few points that what they read of x stays in L1. A single
+// channel, as a depthwise layer has, gets as many points as hide latencies. The points of a call are neighbours in x: an address is
+// one register and a constant.
 //
 // Sums are float32 in registers, over one chunk of input channels (the caller's, about a hundred and fifty entries a channel), then
 // added to y. f's go in three levels (conv_runs): runs of at most PX_CONV_RUN entries, the chunk, y. Rounding grows with the root of
