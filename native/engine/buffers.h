@@ -26,12 +26,9 @@ class Buffer {
 class BufferPool {
  public:
   BufferPool();
-  ~BufferPool();
   // Uninitialised. Throws Error(ERR_MEMORY) naming the size when the system has none.
   Buffer acquire(size_t floats);
   Buffer acquire_bytes(size_t bytes) { return acquire((bytes + 3) / 4); }
-  // Frees what nobody holds.
-  void trim();
   // Bytes held from the system, in use or waiting; and the most there ever were.
   size_t current() const;
   size_t peak() const;

@@ -1,9 +1,9 @@
 // Working memory of tasks. A task borrows one for its life and leaves it, grown, to later tasks and layers: memory fresh from the system
 // would cost a page fault for every 4 KiB, each time.
 #pragma once
-#include <stddef.h>
 #include <stdint.h>
 
+#include <cstddef>
 #include <memory>
 #include <memory_resource>
 #include <mutex>
@@ -28,6 +28,7 @@ struct Scratch {
   Array<float> input{&arena}, output{&arena}, weights{&arena}, start{&arena};
   Array<int32_t> offsets{&arena};
   Array<ptrdiff_t> from{&arena}, to{&arena}, place{&arena};
+  Array<std::byte> sorted{&arena};
 };
 
 class ScratchPool {
@@ -60,6 +61,7 @@ class BorrowedScratch {
     if (scratch_) pool_->give(std::move(scratch_));
   }
   Scratch* operator->() const { return scratch_.get(); }
+  Scratch& operator*() const { return *scratch_; }
 
  private:
   ScratchPool* pool_ = nullptr;

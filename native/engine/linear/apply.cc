@@ -65,7 +65,9 @@ class PhaseRun {
 
   bool ones() const { return call_.box || call_.weight.source == Source::mask; }
 
-  ListBuilder builder() const { return ListBuilder(map_, call_.weight, entries_, window_.weights()); }
+  ListBuilder builder(Scratch& scratch) const {
+    return ListBuilder(map_, call_.weight, entries_, window_.weights(), scratch);
+  }
 
   // All lists, packed side by side: [chunk][group][quad].
   void pack() {
@@ -81,7 +83,8 @@ class PhaseRun {
     const size_t sets = (quads_ + some - 1) / some;
     const size_t grain = std::max<size_t>(1, kGrainFloats / (room * some));
     for_ranges(env_.threads, groups * sets, grain, [&](size_t lo, size_t hi, size_t) {
-      ListBuilder builder = this->builder();
+      BorrowedScratch scratch(env_.scratch);
+      ListBuilder builder = this->builder(*scratch);
       std::vector<ListBuilder::Room> rooms;
       for (size_t task = lo; task < hi; ++task) {
         const int group = static_cast<int>(task / sets), first = static_cast<int>(task % sets * some),
@@ -230,7 +233,7 @@ class PhaseRun::Task {
     float* w = px::room(scratch_->weights, run_.ones() ? 0 : each * quads * kQuad);
     for (size_t q = 0; q < quads; ++q) own_rooms_.push_back({off + q * each, w + q * each * kQuad});
     own_lists_.resize(quads);
-    builder_ = std::make_unique<ListBuilder>(run_.builder());
+    builder_ = std::make_unique<ListBuilder>(run_.builder(*scratch_));
   }
 
   // Points `a` at the lists of a chunk; true where one begins with the box sum.

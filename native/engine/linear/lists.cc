@@ -66,14 +66,15 @@ template <Source S>
 void ListBuilder::collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
   const size_t count = end - first;
   const size_t most = (to - from) * taps_ + 3;  // of a set; odd numbers of lines keep sets apart in the cache
-  found_.resize(count * kQuadSets * most);
+  Entry* const found =
+      reinterpret_cast<Entry*>(room(scratch_.sorted, count * kQuadSets * most * sizeof(Entry)));
   quads_.resize(count);
   const size_t base = group * map_.w_group + first * kQuad * map_.w_out;
   // With few output channels the box sum would serve nobody else.
   const bool box = S == Source::mask && map_.out_channels > 2 && w_.density > 0.4;
   for (size_t q = 0; q < count; ++q) {
     Quad& quad = quads_[q];
-    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found_.data() + (q * kQuadSets + s) * most;
+    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found + (q * kQuadSets + s) * most;
     quad.channels = std::min(kQuad, map_.out_channels - kQuad * (first + static_cast<int>(q)));
     quad.flip = 0;
     for (int m = 0; box && m < quad.channels; ++m)
@@ -91,7 +92,7 @@ void ListBuilder::collect(int group, int first, int end, int from, int to, Room*
         scan(quads_[q], i, n, entries_.data() + entry, factor(c));
       });
   for (size_t q = 0; q < count; ++q)
-    lists[q] = write<S>(quads_[q], found_.data() + q * kQuadSets * most, most, rooms[q]);
+    lists[q] = write<S>(quads_[q], found + q * kQuadSets * most, most, rooms[q]);
 }
 
 // channels: where each channel's weights are, counted from the first one's.

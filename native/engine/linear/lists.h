@@ -3,6 +3,7 @@
 #pragma once
 #include <vector>
 
+#include "../scratch.h"
 #include "spans.h"
 #include "window.h"
 
@@ -28,16 +29,17 @@ constexpr double kLeastEntries = 10, kMostEntries = 144;
 class ListBuilder {
  public:
   // entries: offsets in the window, of every tap of each channel of a chunk. weights[t]: each tap's offset in the stored weight.
+  // scratch: borrowed while it builds.
   ListBuilder(const LinearMap& map, const WeightSource& w, const std::vector<int32_t>& entries,
-              const std::vector<size_t>& weights)
+              const std::vector<size_t>& weights, Scratch& scratch)
       : map_(map),
         w_(w),
         entries_(entries),
         weights_(weights),
         taps_(weights.size()),
         spans_(map, weights, w.in_factor != nullptr),
-        across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= kMaskSpan &&
-                w.source != Source::mask) {}
+        across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= kMaskSpan && w.source != Source::mask),
+        scratch_(scratch) {}
 
   // Where quads' lists go, one behind the other. A list needs room for as many offsets as one of its channels has places for weights,
   // and four times as many weights.
@@ -84,7 +86,7 @@ class ListBuilder {
   const size_t taps_;
   const WeightSpans spans_;
   const bool across_;  // output channels adjoin in the stored weight, as an adjoint's do
-  std::vector<Entry> found_;
+  Scratch& scratch_;
   std::vector<Quad> quads_;
 };
 
