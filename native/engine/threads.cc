@@ -1,5 +1,6 @@
 #include "threads.h"
 
+#include <chrono>
 #include <string>
 #include <system_error>
 
@@ -18,7 +19,28 @@ static void flush_denormals() {
 #endif
 }
 
-Threads::Threads(int count) {
+// Tells the core that this is a loop that waits.
+static void relax() {
+#if defined(__SSE2__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// Waits a little for what is about to come: a round has hundreds of short steps, and a thread that sleeps between them takes longer to
+// wake than most of them last. Not where threads wait for each other's processors.
+template <typename Done>
+void Threads::wait_awake(Done done) const {
+  constexpr auto kLongest = std::chrono::microseconds(100);
+  if (!own_processors_) return;
+  const auto start = std::chrono::steady_clock::now();
+  while (!done() && std::chrono::steady_clock::now() - start < kLongest)
+    for (int i = 0; i < 8; ++i) relax();
+}
+
+Threads::Threads(int count)
+    : own_processors_(static_cast<unsigned>(count) <= std::thread::hardware_concurrency()) {
   try {
     for (int i = 1; i < count; ++i)
       workers_.emplace_back([this] {
@@ -68,6 +90,7 @@ void Threads::drain() {
 void Threads::work() {
   uint64_t seen = 0;
   for (;;) {
+    wait_awake([&] { return stop_ || generation_ != seen; });
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
@@ -96,6 +119,7 @@ void Threads::run(size_t n, const std::function<void(size_t)>& task) {
   }
   if (n > 1) wake_.notify_all();
   drain();
+  wait_awake([&] { return busy_ == 0; });
   std::unique_lock<std::mutex> lock(mutex_);
   done_.wait(lock, [&] { return busy_ == 0; });
   if (failure_) std::rethrow_exception(failure_);

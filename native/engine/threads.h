@@ -33,16 +33,19 @@ class Threads {
   void stop();
   void work();
   void drain();
+  template <typename Done>
+  void wait_awake(Done done) const;
 
+  const bool own_processors_;
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   const std::function<void(size_t)>* task_ = nullptr;
   size_t total_ = 0;
   std::atomic<size_t> next_{0};
-  size_t busy_ = 0;
-  uint64_t generation_ = 0;
-  bool stop_ = false;
+  std::atomic<size_t> busy_{0};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> stop_{false};
   std::exception_ptr failure_;
   std::atomic<bool> aborted_{false};
 };
