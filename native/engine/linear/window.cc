@@ -41,6 +41,7 @@ Window::Window(const LinearMap& map, const Phase& phase, int rows, int cols, int
         weights_.push_back(phase.outer_taps[o].weight + phase.row->taps[r].k * phase.row_axis->tap_stride +
                            phase.col->taps[c].k * phase.col_axis->tap_stride);
       }
+  lay_columns();
 }
 
 std::vector<int32_t> Window::entries(int channels) const {
@@ -73,69 +74,92 @@ static void copy(float* to, size_t to_step, const float* from, size_t from_step,
 }
 
 static void clear(float* to, size_t step, size_t n, size_t lanes) {
+  if (n == 0) return;
   if (step == lanes)
     memset(to, 0, n * lanes * sizeof(float));
   else
     for (; n > 0; --n, to += step) memset(to, 0, lanes * sizeof(float));
 }
 
-// The columns of one residue, of an input row that may lie outside.
-template <bool Add>
-void Window::row_of(const float* in, bool inside, int residue, float* out) const {
-  const int n = cols_.length(), step = cols_.step(), in_cols = phase_.col_axis->in_size;
-  // Columns lo + i*step for i in [from, to) are real.
-  const int lo = cols_.input(residue, 0);
-  const int from = !inside ? n : std::min(n, lo >= 0 ? 0 : (-lo + step - 1) / step);
-  const int to = lo >= in_cols ? from : std::max(from, std::min(n, (in_cols - 1 - lo) / step + 1));
-  if (!Add) clear(out, unit_, from, lanes_);
-  if (from < to) {
-    const ptrdiff_t stride = static_cast<ptrdiff_t>(phase_.col_axis->in_stride * lanes_);
-    copy<Add>(out + from * unit_, unit_, in + (lo + from * step) * stride, step * stride, to - from, lanes_);
+// Which of `length` inputs, the first at lo and the next `step` further, lie in [0, size).
+static std::pair<int, int> inside(int lo, int step, int length, int size) {
+  const int from = lo >= 0 ? 0 : std::min(length, (-lo + step - 1) / step);
+  const int to = lo >= size ? from : std::min(length, (size - 1 - lo) / step + 1);
+  return {from, std::max(from, to)};
+}
+
+void Window::lay_columns() {
+  const LinearAxis& axis = *phase_.col_axis;
+  for (int residue = 0; residue < cols_.residues(); ++residue) {
+    const int lo = cols_.input(residue, 0);
+    const auto [from, to] = inside(lo, cols_.step(), cols_.length(), axis.in_size);
+    columns_.push_back({from, to, static_cast<ptrdiff_t>((lo + from * cols_.step()) * axis.in_stride)});
   }
-  if (!Add) clear(out + to * unit_, unit_, n - to, lanes_);
+  whole_ = unit_ == lanes_ && cols_.residues() == 1 && rows_.step() == 1 && cols_.step() == 1 &&
+           columns_[0].from == 0 && columns_[0].to == axis.in_size && cols_.length() == axis.in_size &&
+           axis.in_stride == 1 && phase_.row_axis->in_stride == static_cast<size_t>(cols_.length());
+}
+
+std::vector<Window::Part> Window::rows_of(size_t outer, int row) const {
+  std::vector<Part> rows;
+  rows.reserve(phase_.outer_taps.size() * rows_.residues());
+  const LinearAxis& axis = *phase_.row_axis;
+  for (const auto& tap : phase_.outer_taps) {
+    const ptrdiff_t source = tap.source[outer];
+    for (int residue = 0; residue < rows_.residues(); ++residue) {
+      const int lo = rows_.input(residue, 0) + row * phase_.row->in_step;
+      const auto [from, to] = inside(lo, rows_.step(), rows_.length(), source < 0 ? 0 : axis.in_size);
+      rows.push_back(
+          {from, to, source + static_cast<ptrdiff_t>((lo + from * rows_.step()) * axis.in_stride)});
+    }
+  }
+  return rows;
+}
+
+// The columns of one residue, of a row of real inputs.
+template <bool Add>
+void Window::row_of(const float* x, const Part& columns, float* out) const {
+  const size_t from = columns.from, to = columns.to, stride = cols_.step() * phase_.col_axis->in_stride;
+  if (!Add) clear(out, unit_, from, lanes_);
+  copy<Add>(out + from * unit_, unit_, x + columns.at * static_cast<ptrdiff_t>(lanes_), stride * lanes_,
+            to - from, lanes_);
+  if (!Add) clear(out + to * unit_, unit_, cols_.length() - to, lanes_);
 }
 
 // One channel of one sample block.
 template <bool Add>
-void Window::channel_of(const float* x, size_t outer, int row, float* out) const {
-  // Rows that are read whole lie side by side here as there.
-  const bool whole = rows_.residues() == 1 && cols_.residues() == 1 && cols_.step() == 1 &&
-                     rows_.step() == 1 && cols_.input(0, 0) == 0 &&
-                     cols_.length() == phase_.col_axis->in_size && phase_.col_axis->in_stride == 1 &&
-                     phase_.row_axis->in_stride == static_cast<size_t>(cols_.length()) && unit_ == lanes_;
-  for (const auto& tap : phase_.outer_taps) {
-    const ptrdiff_t source = tap.source[outer];
-    const int top = rows_.input(0, 0) + row;
-    if (whole && source >= 0 && top >= 0 && top + rows_.length() <= phase_.row_axis->in_size) {
-      const size_t from = source + top * phase_.row_axis->in_stride, n = rows_.length() * row_;
-      copy<Add>(out, lanes_, x + from * lanes_, lanes_, n / lanes_, lanes_);
-      out += n;
-      continue;
+void Window::channel_of(const float* x, const std::vector<Part>& parts, float* out) const {
+  const size_t length = rows_.length(), step = rows_.step() * phase_.row_axis->in_stride * lanes_;
+  for (const Part& rows : parts)
+    for (const Part& columns : columns_) {
+      const size_t from = rows.from, to = rows.to;
+      const float* in = x + rows.at * static_cast<ptrdiff_t>(lanes_);
+      if (!Add) clear(out, unit_, from * cols_.length(), lanes_);
+      if (whole_)
+        copy<Add>(out + from * row_, lanes_, in, lanes_, (to - from) * cols_.length(), lanes_);
+      else
+        for (size_t q = from; q < to; ++q, in += step) row_of<Add>(in, columns, out + q * row_);
+      if (!Add) clear(out + to * row_, unit_, (length - to) * cols_.length(), lanes_);
+      out += length * row_;
     }
-    for (int rr = 0; rr < rows_.residues(); ++rr)
-      for (int cr = 0; cr < cols_.residues(); ++cr)
-        for (int q = 0; q < rows_.length(); ++q, out += row_) {
-          const int r = rows_.input(rr, q) + row * phase_.row->in_step;
-          const bool inside = source >= 0 && r >= 0 && r < phase_.row_axis->in_size;
-          const ptrdiff_t at =
-              inside ? source + static_cast<ptrdiff_t>(r * phase_.row_axis->in_stride) : ptrdiff_t{0};
-          row_of<Add>(x + at * static_cast<ptrdiff_t>(lanes_), inside, cr, out);
-        }
-  }
 }
 
 void Window::gather(const float* x, size_t first, int count, size_t outer, int row, int slot,
                     float* out) const {
+  const auto rows = rows_of(outer, row);
   for (int c = 0; c < count; ++c)
-    channel_of<false>(x + (first + c) * map_.in_channel_stride * lanes_, outer, row,
+    channel_of<false>(x + (first + c) * map_.in_channel_stride * lanes_, rows,
                       out + c * channel_ + slot * slot_);
 }
 
 void Window::gather_sum(const float* x, size_t first, int count, size_t outer, int row, int slot,
                         float* out) const {
-  gather(x, first, 1, outer, row, slot, out);
-  for (int c = 1; c < count; ++c)
-    channel_of<true>(x + (first + c) * map_.in_channel_stride * lanes_, outer, row, out + slot * slot_);
+  const auto rows = rows_of(outer, row);
+  out += slot * slot_;
+  for (int c = 0; c < count; ++c) {
+    const float* const channel = x + (first + c) * map_.in_channel_stride * lanes_;
+    c == 0 ? channel_of<false>(channel, rows, out) : channel_of<true>(channel, rows, out);
+  }
 }
 
 }  // namespace px

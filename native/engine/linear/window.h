@@ -55,15 +55,25 @@ class Window {
   void gather_sum(const float* x, size_t first, int count, size_t outer, int row, int slot, float* out) const;
 
  private:
+  // Of the inputs along an axis, [from, to) are real; the first of these is at `at`, in elements.
+  struct Part {
+    int from, to;
+    ptrdiff_t at;
+  };
+  void lay_columns();
+  // Per outer tap and row residue.
+  std::vector<Part> rows_of(size_t outer, int row) const;
   template <bool Add>
-  void channel_of(const float* x, size_t outer, int row, float* out) const;
+  void channel_of(const float* x, const std::vector<Part>& rows, float* out) const;
   template <bool Add>
-  void row_of(const float* in, bool inside, int residue, float* out) const;
+  void row_of(const float* x, const Part& columns, float* out) const;
 
   const LinearMap& map_;
   const Phase& phase_;
   AxisWindow rows_, cols_;
   size_t lanes_, unit_, row_, outer_, slot_, channel_;
+  std::vector<Part> columns_;  // per column residue
+  bool whole_ = false;         // rows lie side by side here as there
   std::vector<int32_t> taps_;
   std::vector<size_t> weights_;
 };
