@@ -88,15 +88,15 @@ static inline vec direct_kept(const uint8_t* mask, size_t at, const vec& v) {
   return vec_where_bits(bytes, v, vec_zero());
 }
 
-// The weights of a vector's worth of columns.
-template <Source S>
-static inline vec direct_masked(const DirectArgs* a, size_t at) {
+// A vector's worth of neighbouring weights.
+template <Source S, typename Args>
+static inline vec direct_masked(const Args* a, size_t at) {
   const vec v = S == Source::mask ? vec_zero() : vec_load(a->values + at);
   return direct_kept(a->mask, at, direct_value<S>(v, a->squared_scale));
 }
 
-template <Source S>
-static inline float direct_scalar(const DirectArgs* a, size_t at) {
+template <Source S, typename Args>
+static inline float direct_scalar(const Args* a, size_t at) {
   if (mask_span(a->mask, at, 1) == 0) return 0.0f;
   if (S == Source::mask) return 1.0f;
   if (S == Source::theta) return a->values[at];
@@ -202,5 +202,24 @@ static void direct_grad_single(const DirectGradArgs* a) {
     }
     for (; c < a->cols; ++c)
       if (mask_span(a->mask, row + c, 1) != 0) a->g[row + c] += u * a->v[c];
+  }
+}
+
+template <Source S>
+static void masked_of(const MaskedArgs* a) {
+  size_t i = 0;
+  for (; i + kVecFloats <= a->count; i += kVecFloats)
+    vec_store(a->out + i, direct_masked<S>(a, a->first + i));
+  for (; i < a->count; ++i) a->out[i] = direct_scalar<S>(a, a->first + i);
+}
+
+static void masked(const MaskedArgs* a) {
+  switch (a->source) {
+    case Source::theta:
+      return masked_of<Source::theta>(a);
+    case Source::theta_squared:
+      return masked_of<Source::theta_squared>(a);
+    default:
+      return masked_of<Source::mask>(a);
   }
 }

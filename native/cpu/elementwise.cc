@@ -165,3 +165,14 @@ static void moments(const float* x, size_t n, int lanes, int filled, double* mea
   const double off = *mean - center;
   *m2 = s - off * off * count;
 }
+
+static bool score(const float* theta, float* s, size_t n, double shift, double factor) {
+  int bad = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double t = theta[i] * shift;
+    const float v = static_cast<float>(t * t * s[i] * factor);
+    bad |= !(v <= FLT_MAX);
+    s[i] = v;
+  }
+  return bad == 0;
+}

@@ -1,5 +1,6 @@
 // The kernels for AVX2 with FMA. The target is set by pragma, not by a build flag, so that both build systems need no per-file
 // options; standard headers come first, so that none of their inline functions is compiled for a processor that lacks it.
+#include <float.h>
 #include <math.h>
 
 #include "../bits.h"

@@ -1,4 +1,5 @@
 // The kernels for the compiler's default target: SSE2 on x86-64, NEON on arm64, anything elsewhere.
+#include <float.h>
 #include <math.h>
 
 #include "../bits.h"

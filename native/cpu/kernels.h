@@ -97,6 +97,16 @@ struct DirectGradArgs {
   float* g;  // in and out, laid out as the weights are
 };
 
+// Neighbouring weights, 0 where the mask has none: out[i] = weight(values[first + i]).
+struct MaskedArgs {
+  Source source;
+  const float* values;
+  const uint8_t* mask;  // with spare bytes (bits.h)
+  float squared_scale;  // 2^shift
+  size_t first, count;
+  float* out;
+};
+
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.
 struct LeakyArgs {
   const float* z;  // forward only
@@ -194,6 +204,7 @@ struct Kernels {
   void (*direct_rows[2])(const DirectArgs*);
   void (*direct_cols[2])(const DirectArgs*);
   void (*direct_grad[2])(const DirectGradArgs*);
+  void (*masked)(const MaskedArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);
@@ -206,6 +217,8 @@ struct Kernels {
   float (*mul_square)(const float* x, const float* k, float* y, size_t n, float s);
   // y = s * x * k elementwise; returns the largest y.
   float (*mul)(const float* x, const float* k, float* y, size_t n, float s);
+  // s = (theta * shift)² * s * factor, in double; returns whether all of s is finite.
+  bool (*score)(const float* theta, float* s, size_t n, double shift, double factor);
   // y = s*(x - m) + t.
   void (*affine)(const AffineArgs*);
   // Mean, and sum of squared distances from it, of n vectors' first `filled` lanes.

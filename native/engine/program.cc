@@ -1,7 +1,5 @@
 #include "program.h"
 
-#include <float.h>
-
 #include "error.h"
 #include "layout.h"
 #include "lazy.h"
@@ -317,13 +315,7 @@ void Program::scores(double R, int R_exp) {
     const double factor = std::ldexp(1.0 / R, std::clamp(gradients_->exponent(p) - R_exp, -1000, 1000));
     const float* theta = weights_.values(p);
     for_ranges(threads_, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
-      int bad = 0;
-      for (size_t i = lo; i < hi; ++i) {
-        const double t = theta[i] * shift;
-        s[i] = static_cast<float>(t * t * s[i] * factor);
-        bad |= !(s[i] <= FLT_MAX);
-      }
-      if (bad)
+      if (!kernels_.score(theta + lo, s + lo, hi - lo, shift, factor))
         throw Error("ERR_NUMERIC", "a score of parameter " + std::to_string(p) +
                                        " is not finite; check the weights for NaN or infinity");
     });

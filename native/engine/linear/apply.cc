@@ -9,6 +9,7 @@ namespace {
 constexpr int kMinQuads = 4;    // quads of channels a task has at least, where there are as many
 constexpr int kSomeQuads = 14;  // quads whose lists are made together: as many as a word of a mask has
 constexpr size_t kSortedPlaces = 16 * 1024;  // places for weights that are sorted together: 4 MiB of them
+constexpr size_t kAdjoining = 512;           // weights that lie side by side and are worth a look elsewhere
 constexpr double kShortList = 10;            // entries that need no runs
 constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
@@ -25,14 +26,16 @@ class PhaseRun {
         call_(call),
         tops_(tops),
         lanes_(env.kernels.lanes),
-        chunk_(call.box
-                   ? 1
-                   : bounded_chunk(map, phase, call.grid, chunk_channels(map, phase, call.weight.density))),
+        blocks_(call.grid.blocks * static_cast<int>(call.tensors.size())),
+        filled_(call.weight.source != Source::mask && !call.box &&
+                ListBuilder::better_filled(call.weight.density, vectors())),
+        chunk_(call.box ? 1
+                        : bounded_chunk(map, phase, call.grid,
+                                        chunk_channels(map, phase, filled_ ? 1.0 : call.weight.density))),
         chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
         quads_((map.out_channels + kQuad - 1) / kQuad),
         runs_(call.weight.source == Source::theta &&
               chunk_ * phase.taps() * call.weight.density > kShortList),
-        blocks_(call.grid.blocks * static_cast<int>(call.tensors.size())),
         tiling_(tile(map, phase, grid(), lanes_, chunk_)),
         window_(map, phase, tiling_.rows, phase.col->count, tiling_.slots, tiling_.unit) {
     if (call.box) return;
@@ -63,10 +66,28 @@ class PhaseRun {
     return tensor(block).y + block % call_.grid.blocks * map_.out_elements * call_.grid.lanes;
   }
 
+  // That a weight meets.
+  size_t vectors() const {
+    const size_t cols = phase_.col->count, row = call_.grid.lanes == 1 ? (cols + lanes_ - 1) / lanes_ : cols;
+    return phase_.positions() / cols * row * blocks_;
+  }
+
   bool ones() const { return call_.box || call_.weight.source == Source::mask; }
 
   ListBuilder builder(Scratch& scratch) const {
-    return ListBuilder(map_, call_.weight, entries_, window_.weights(), scratch);
+    return ListBuilder(env_.kernels, map_, call_.weight, entries_, window_.weights(), filled_, scratch);
+  }
+
+  // Quads whose lists are made together: some, where the weights of an adjoint's lie side by side; otherwise one after the other, as a
+  // memory's prefetcher follows a few rows of weights and not dozens.
+  size_t quads_together(size_t room) const {
+    const size_t quads = quads_;
+    if (filled_)
+      return std::clamp<size_t>(map_.w_out == phase_.taps() ? kAdjoining / (kQuad * phase_.taps()) : 1, 1,
+                                quads);
+    const size_t adjoining =
+        std::clamp<size_t>(kSortedPlaces / (chunk_ * phase_.taps()), 1, std::min<size_t>(kSomeQuads, quads));
+    return std::clamp<size_t>(kGrainFloats / room, adjoining, quads);
   }
 
   // All lists, packed side by side: [chunk][group][quad].
@@ -76,10 +97,7 @@ class PhaseRun {
     lists_.resize(static_cast<size_t>(chunks_) * all);
     offsets_ = env_.pool.acquire(all * room);
     if (!ones()) weights_ = env_.pool.acquire(all * room * kQuad);
-    // Some quads at a time, as an adjoint's weights lie side by side; fewer where each has many.
-    const size_t adjoining =
-        std::clamp<size_t>(kSortedPlaces / (chunk_ * phase_.taps()), 1, std::min(kSomeQuads, quads_));
-    const size_t some = std::clamp<size_t>(kGrainFloats / room, adjoining, quads_);
+    const size_t some = quads_together(room);
     const size_t sets = (quads_ + some - 1) / some;
     const size_t grain = std::max<size_t>(1, kGrainFloats / (room * some));
     for_ranges(env_.threads, groups * sets, grain, [&](size_t lo, size_t hi, size_t) {
@@ -118,9 +136,11 @@ class PhaseRun {
   const Phase& phase_;
   const LinearCall& call_;
   std::vector<SharedMax>& tops_;  // per tensor; empty: not wanted
-  const int lanes_, chunk_, chunks_, quads_;
-  const bool runs_;   // f's sums want accuracy
-  const int blocks_;  // of all tensors
+  const int lanes_;
+  const int blocks_;   // of all tensors
+  const bool filled_;  // see ListBuilder
+  const int chunk_, chunks_, quads_;
+  const bool runs_;  // f's sums want accuracy
   const Tiling tiling_;
   const Window window_;
   std::vector<int32_t> entries_;
@@ -330,19 +350,30 @@ class PhaseRun::Task {
     for (int s = 0; s < band_.slots; ++s) {
       const int block = band_.block + s;
       float top = 0.0f;
-      for (int m = 0; m < channels; ++m)
-        for (int r = 0; r < band_.rows; ++r) {
-          const float* from =
-              output_ + (m * points() + rows_[s].first) * run_.lanes_ + r * run_.window_.row();
-          float* to = run_.y(block) + (channel + m) * run_.map_.out_channel_stride + out_at(r, 0);
+      for (int m = 0; m < channels; ++m) {
+        const float* from = output_ + (m * points() + rows_[s].first) * run_.lanes_;
+        float* const channel_at = run_.y(block) + (channel + m) * run_.map_.out_channel_stride;
+        for (int r = 0; r < band_.rows; ++r, from += run_.window_.row()) {
+          float* const to = channel_at + out_at(r, 0);
           if (step == 1)
             std::copy(from, from + count, to);
           else
             for (int c = 0; c < count; ++c) to[c * step] = from[c];
-          if (!run_.tops_.empty()) top = std::max(top, run_.env_.kernels.largest(from, count));
+          if (!run_.tops_.empty() && !rows_join())
+            top = std::max(top, run_.env_.kernels.largest(from, count));
         }
+        if (!run_.tops_.empty() && rows_join())
+          top = std::max(top, run_.env_.kernels.largest(channel_at + out_at(0, 0), band_.rows * count));
+      }
       if (!run_.tops_.empty()) run_.tops_[block / run_.call_.grid.blocks].add(top);
     }
+  }
+
+  // Outputs of neighbouring rows are neighbours.
+  bool rows_join() const {
+    const Phase& phase = run_.phase_;
+    return phase.col->step * phase.col_axis->out_stride == 1 && phase.row->step == 1 &&
+           phase.row_axis->out_stride == static_cast<size_t>(phase.col->count);
   }
 
   void measure(size_t channel, int channels) {
@@ -381,9 +412,8 @@ class PhaseRun::Task {
 
 void PhaseRun::run() {
   const size_t bands = tiling_.band_count(phase_);
-  const size_t vectors = phase_.positions() / phase_.col->count * tiling_.vectors * blocks_;
   const size_t weights = static_cast<size_t>(map_.in_channels) * phase_.taps();
-  if (vectors <= kFewVectors && !call_.box) {
+  if (vectors() <= kFewVectors && !call_.box) {
     // Every weight is used a few times only: no list outlives its use.
     quad_chunk_ = static_cast<int>(std::clamp<size_t>(kTaskWeights / (kQuad * weights), 1, quads_));
   } else {

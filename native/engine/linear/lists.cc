@@ -16,6 +16,12 @@ int chunk_channels(const LinearMap& map, const Phase& phase, double density) {
   return (map.in_channels + chunks - 1) / chunks;
 }
 
+// Sorting takes about as long as multiplying a weight with so many vectors, as counted on two machines.
+bool ListBuilder::better_filled(double density, size_t vectors) {
+  constexpr double kSorting = 32.0;
+  return density * kSorting > (1.0 - density) * static_cast<double>(vectors);
+}
+
 size_t ListBuilder::kept(size_t row, int from, int to) const {
   size_t n = 0;
   spans_.each(row, from, to, [&](size_t first, size_t, size_t count, int) {
@@ -80,16 +86,13 @@ void ListBuilder::collect(int group, int first, int end, int from, int to, Room*
     for (int m = 0; box && m < quad.channels; ++m)
       if (kept(base + (q * kQuad + m) * map_.w_out, from, to) > (to - from) * taps_ / 2) quad.flip |= 1u << m;
   }
-  const auto factor = [&](int c) {
-    return w_.in_factor ? w_.factor * w_.in_factor[group * map_.in_channels + c] : w_.factor;
-  };
   if (across_)
     for (int c = from; c < to; ++c)
-      scan_across(base + c * map_.w_in + weights_[0], entries_.data() + (c - from) * taps_, factor(c));
+      scan_across(base + c * map_.w_in + weights_[0], entries_.data() + (c - from) * taps_, factor(group, c));
   else
     for (size_t q = 0; q < count; ++q)
       spans_.each(base + q * kQuad * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
-        scan(quads_[q], i, n, entries_.data() + entry, factor(c));
+        scan(quads_[q], i, n, entries_.data() + entry, factor(group, c));
       });
   for (size_t q = 0; q < count; ++q)
     lists[q] = write<S>(quads_[q], found + q * kQuadSets * most, most, rooms[q]);
@@ -134,6 +137,50 @@ ConvList ListBuilder::write(const Quad& quad, const Entry* entries, size_t most,
   return list;
 }
 
+// n neighbouring weights of a channel, to every `step`th place of w.
+void ListBuilder::put_filled(size_t first, size_t n, float factor, float* w, size_t step) const {
+  float weights[kMaskSpan];
+  const MaskedArgs a{w_.source, w_.values, w_.mask, w_.squared_scale, first, n, weights};
+  kernels_.masked(&a);
+  for (size_t i = 0; i < n; ++i) w[step * i] = factor * weights[i];
+}
+
+// Every place is in the set of all channels the quad has.
+void ListBuilder::fill(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
+  const size_t base = group * map_.w_group + first * kQuad * map_.w_out, places = (to - from) * taps_;
+  const int channels = std::min(map_.out_channels, kQuad * end) - kQuad * first;
+  const auto width = [&](int m) {
+    return static_cast<size_t>(std::min(kQuad, channels - m / kQuad * kQuad));
+  };
+  const auto place = [&](int m, size_t entry) { return rooms[m / kQuad].w + entry * width(m) + m % kQuad; };
+  if (across_) {
+    float* const row = room(scratch_.row, channels * taps_);
+    for (int c = from; c < to; ++c) {
+      const MaskedArgs a{
+          w_.source,        w_.values, w_.mask, w_.squared_scale, base + c * map_.w_in + weights_[0],
+          channels * taps_, row};
+      kernels_.masked(&a);
+      const float factor = this->factor(group, c);
+      for (int m = 0; m < channels; ++m) {
+        float* const w = place(m, (c - from) * taps_);
+        for (size_t t = 0; t < taps_; ++t) w[width(m) * t] = factor * row[m * taps_ + t];
+      }
+    }
+  } else {
+    for (int m = 0; m < channels; ++m)
+      spans_.each(base + m * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
+        put_filled(i, n, factor(group, c), place(m, entry), width(m));
+      });
+  }
+  for (int q = 0; q < end - first; ++q) {
+    ConvList& list = lists[q] = {};
+    list.off = entries_.data();
+    list.w = rooms[q].w;
+    list.count[low_bits(width(kQuad * q))] = static_cast<uint32_t>(places);
+    rooms[q].w += places * width(kQuad * q);
+  }
+}
+
 ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off) {
   ConvList list{};
   std::copy(taps.begin(), taps.end(), off);
@@ -143,6 +190,7 @@ ConvList ListBuilder::box(const std::vector<int32_t>& taps, int32_t* off) {
 }
 
 void ListBuilder::build(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
+  if (filled_) return fill(group, first, end, from, to, rooms, lists);
   switch (w_.source) {
     case Source::theta:
       return collect<Source::theta>(group, first, end, from, to, rooms, lists);

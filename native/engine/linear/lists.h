@@ -29,17 +29,23 @@ constexpr double kLeastEntries = 10, kMostEntries = 144;
 class ListBuilder {
  public:
   // entries: offsets in the window, of every tap of each channel of a chunk. weights[t]: each tap's offset in the stored weight.
-  // scratch: borrowed while it builds.
-  ListBuilder(const LinearMap& map, const WeightSource& w, const std::vector<int32_t>& entries,
-              const std::vector<size_t>& weights, Scratch& scratch)
-      : map_(map),
+  // filled: lists hold every place, with zeros where no weight is (not for h). scratch: borrowed while it builds.
+  ListBuilder(const Kernels& kernels, const LinearMap& map, const WeightSource& w,
+              const std::vector<int32_t>& entries, const std::vector<size_t>& weights, bool filled,
+              Scratch& scratch)
+      : kernels_(kernels),
+        map_(map),
         w_(w),
         entries_(entries),
         weights_(weights),
         taps_(weights.size()),
         spans_(map, weights, w.in_factor != nullptr),
         across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= kMaskSpan && w.source != Source::mask),
+        filled_(filled),
         scratch_(scratch) {}
+
+  // Whether filled lists, quickly made, are faster than sorted ones for weights that each meet so many vectors.
+  static bool better_filled(double density, size_t vectors);
 
   // Where quads' lists go, one behind the other. A list needs room for as many offsets as one of its channels has places for weights,
   // and four times as many weights.
@@ -67,6 +73,8 @@ class ListBuilder {
     int channels;
     uint32_t flip;  // channels whose list holds the weights that are gone
   };
+  void fill(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
+  void put_filled(size_t first, size_t n, float factor, float* w, size_t step) const;
   template <Source S>
   void collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
   void scan(Quad& quad, size_t i, size_t n, const int32_t* at, float factor) const;
@@ -79,6 +87,11 @@ class ListBuilder {
   float value(size_t i, float factor) const;
   size_t kept(size_t row, int from, int to) const;
 
+  float factor(int group, int channel) const {
+    return w_.in_factor ? w_.factor * w_.in_factor[group * map_.in_channels + channel] : w_.factor;
+  }
+
+  const Kernels& kernels_;
   const LinearMap& map_;
   const WeightSource& w_;
   const std::vector<int32_t>& entries_;
@@ -86,6 +99,7 @@ class ListBuilder {
   const size_t taps_;
   const WeightSpans spans_;
   const bool across_;  // output channels adjoin in the stored weight, as an adjoint's do
+  const bool filled_;
   Scratch& scratch_;
   std::vector<Quad> quads_;
 };
