@@ -7,71 +7,71 @@
 // Eight entries share each load of d, and what both channels have each load of x, too; partial sums stay in registers (float32, one a
 // lane) over all runs of the call (a band of at most some hundred vectors), then become one float each: long sums have two levels.
 
-template <int E, bool Two>
-static inline void grad_entries(const GradArgs* a, const int32_t* off, float* sum, float* sum1) {
+// Adds sums to memory. Copied first: what has an address would not be held in registers before.
+template <int E>
+static inline void grad_store(const vec (&acc)[E], float* sum) {
+  vec copy[E];
+#pragma GCC unroll 8
+  for (int e = 0; e < E; ++e) copy[e] = acc[e];
+  if constexpr (E == 8)
+    vec_add_sums(copy, sum);
+  else
+    for (int e = 0; e < E; ++e) sum[e] += vec_sum(copy[e]);
+}
+
+// Unit: a run's vectors are neighbours, in d and in x. Not inlined, or its eleven addresses would not find registers.
+template <int E, bool Two, bool Unit>
+PX_NOT_INLINE static void grad_entries(const GradArgs* a, const int32_t* entries, float* sum, float* sum1) {
   vec acc[E], acc1[E];
-  ptrdiff_t o[E];
+  ptrdiff_t off[E];
 #pragma GCC unroll 8
   for (int e = 0; e < E; ++e) {
     acc[e] = acc1[e] = vec_zero();
-    o[e] = off[e];
+    off[e] = entries[e];
   }
-  for (int r = 0; r < a->run_count; ++r) {
-    const float* d = a->d + a->runs[r].d;
-    const ptrdiff_t other = Two ? a->d1 - a->d : 0;
-    const float* x = a->x + a->runs[r].x;
-    for (int i = 0; i < a->runs[r].count; ++i) {
-      const vec up = vec_load(d), up1 = vec_load(d + other);
+  const ptrdiff_t other = Two ? a->d1 - a->d : 0;
+  const ptrdiff_t d_step = Unit ? kVecFloats : a->d_step, x_step = Unit ? kVecFloats : a->x_step;
+  for (const GradRun *run = a->runs, *last = run + a->run_count; run < last; ++run) {
+    const float* d = a->d + run->d;
+    const float* x = a->x + run->x;
+    for (const float* const end = d + run->count * d_step; d != end; d += d_step, x += x_step) {
+      const vec up = vec_load(d), up1 = Two ? vec_load(d + other) : up;
 #pragma GCC unroll 8
       for (int e = 0; e < E; ++e) {
-        const vec v = Two ? vec_in_register(vec_load(x + o[e])) : vec_load(x + o[e]);
-        acc[e] = acc[e] + up * v;
-        if (Two) acc1[e] = acc1[e] + up1 * v;
+        const vec v = Two ? vec_in_register(vec_load(x + off[e])) : vec_load(x + off[e]);
+        acc[e] = vec_multiply_add(up, v, acc[e]);
+        if (Two) acc1[e] = vec_multiply_add(up1, v, acc1[e]);
       }
-      d += a->d_step;
-      x += a->x_step;
     }
   }
-  if (E == 8) {
-    vec_add_sums(acc, sum);
-    if (Two) vec_add_sums(acc1, sum1);
-  } else {
-    for (int e = 0; e < E; ++e) sum[e] += vec_sum(acc[e]);
-    if (Two)
-      for (int e = 0; e < E; ++e) sum1[e] += vec_sum(acc1[e]);
-  }
+  grad_store(acc, sum);
+  if constexpr (Two) grad_store(acc1, sum1);
 }
 
-template <bool Two>
-static inline void grad_lists(const GradArgs* a) {
-  // As many as registers hold, the last call takes what is left.
+// The last call takes what is left.
+template <int E, bool Two, bool Unit>
+static inline void grad_rest(const GradArgs* a, uint32_t first) {
+  if (a->entries - first == E)
+    return grad_entries<E, Two, Unit>(a, a->off + first, a->sum + first, a->sum1 + first);
+  if constexpr (E > 1) grad_rest<E - 1, Two, Unit>(a, first);
+}
+
+template <bool Two, bool Unit>
+static void grad_lists(const GradArgs* a) {
+  // As many as registers hold.
   constexpr uint32_t kMost = Two && PX_VEC_BYTES < 64 ? 4 : 8;
   uint32_t e = 0;
   for (; e + kMost <= a->entries; e += kMost)
-    grad_entries<kMost, Two>(a, a->off + e, a->sum + e, a->sum1 + e);
-  const int32_t* const off = a->off + e;
-  float *const sum = a->sum + e, *const sum1 = a->sum1 + e;
-  switch (a->entries - e) {
-    case 1:
-      return grad_entries<1, Two>(a, off, sum, sum1);
-    case 2:
-      return grad_entries<2, Two>(a, off, sum, sum1);
-    case 3:
-      return grad_entries<3, Two>(a, off, sum, sum1);
-    case 4:
-      return grad_entries<4, Two>(a, off, sum, sum1);
-    case 5:
-      return grad_entries<5, Two>(a, off, sum, sum1);
-    case 6:
-      return grad_entries<6, Two>(a, off, sum, sum1);
-    case 7:
-      return grad_entries<7, Two>(a, off, sum, sum1);
-    default:
-      return;
-  }
+    grad_entries<kMost, Two, Unit>(a, a->off + e, a->sum + e, a->sum1 + e);
+  grad_rest<kMost - 1, Two, Unit>(a, e);
 }
 
-static void grad(const GradArgs* a) { a->d1 ? grad_lists<true>(a) : grad_lists<false>(a); }
+static void grad(const GradArgs* a) {
+  if (a->d_step == kVecFloats && a->x_step == kVecFloats)
+    a->d1 ? grad_lists<true, true>(a) : grad_lists<false, true>(a);
+  else
+    a->d1 ? grad_lists<true, false>(a) : grad_lists<false, false>(a);
+}
 
 // sum[m] += sum over points: d[dp + m] * x[xp .. two vectors]      m < outs
 template <int M>

@@ -2,6 +2,12 @@
 // Compilers split a vector wider than the target's registers through memory, so a wider one is spelled out as several; without
 // vector extensions the parts are arrays for the auto-vectoriser. Included inside an instruction set's namespace (isa_*.cc).
 
+#if defined(__GNUC__) || defined(__clang__)
+#define PX_NOT_INLINE __attribute__((noinline))
+#else
+#define PX_NOT_INLINE
+#endif
+
 static constexpr int kVecFloats = PX_LANES;
 static constexpr int kPartFloats = PX_VEC_BYTES / 4;
 
