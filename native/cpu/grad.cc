@@ -1,76 +1,80 @@
-// The weight gradient of a linear step at surviving weights only:
+// The weight gradient of a linear step, at places where some of up to four neighbouring output channels have a weight:
 //
-//   sum[e] += sum over runs, over i < count: d[run.d + i*d_step] . x[run.x + i*x_step + off[e]]      e < entries (one output channel's)
+//   sum[e][m] += sum over runs, over i < count: d[m][run.d + i*d_step] . x[run.x + i*x_step + off[e]]   e < entries, m < channels
 //
-// Plain definition: for e: for run: for i: for l in L: sum[e] += d[..+l] * x[..+l]; the same for d1 and sum1, if there are any
+// Plain definition: for e: for m: for run: for i: for l in L: sum[e][m] += d[m][.. + l] * x[.. + l]
 //
-// Eight entries share each load of d, and what both channels have each load of x, too; partial sums stay in registers (float32, one a
-// lane) over all runs of the call (a band of at most some hundred vectors), then become one float each: long sums have two levels.
+// Four channels share each load of x, and some entries each load of d: as many as have their sums in registers (float32, one a lane)
+// over all runs of the call, a band of at most some hundred vectors; then they become one float each: long sums have two levels.
 
-// Adds sums to memory. Copied first: what has an address would not be held in registers before.
-template <int E>
-static inline void grad_store(const vec (&acc)[E], float* sum) {
-  vec copy[E];
-#pragma GCC unroll 8
-  for (int e = 0; e < E; ++e) copy[e] = acc[e];
-  if constexpr (E == 8)
-    vec_add_sums(copy, sum);
-  else
-    for (int e = 0; e < E; ++e) sum[e] += vec_sum(copy[e]);
+// sum[i] += what the lanes of acc[i] add up to. Copied first: what has an address would not have been held in registers.
+template <int N>
+static inline void grad_store(const vec (&acc)[N], float* sum) {
+  vec copy[N];
+#pragma GCC unroll 24
+  for (int i = 0; i < N; ++i) copy[i] = acc[i];
+  constexpr int kEights = N / 8 * 8;
+  for (int i = 0; i < kEights; i += 8) vec_add_sums(copy + i, sum + i);
+  for (int i = kEights; i < N; ++i) sum[i] += vec_sum(copy[i]);
 }
 
-// Unit: a run's vectors are neighbours, in d and in x. Not inlined, or its eleven addresses would not find registers.
-template <int E, bool Two, bool Unit>
-PX_NOT_INLINE static void grad_entries(const GradArgs* a, const int32_t* entries, float* sum, float* sum1) {
-  vec acc[E], acc1[E];
+// E entries of M channels. Unit: a run's vectors are neighbours, in d and in x. Not inlined, or its addresses would not find registers.
+template <int E, int M, bool Unit>
+PX_NOT_INLINE static void grad_entries(const GradArgs* a, uint32_t first) {
+  vec acc[E * M];
   ptrdiff_t off[E];
-#pragma GCC unroll 8
-  for (int e = 0; e < E; ++e) {
-    acc[e] = acc1[e] = vec_zero();
-    off[e] = entries[e];
-  }
-  const ptrdiff_t other = Two ? a->d1 - a->d : 0;
+#pragma GCC unroll 24
+  for (int i = 0; i < E * M; ++i) acc[i] = vec_zero();
+  for (int e = 0; e < E; ++e) off[e] = a->off[first + e];
+  const ptrdiff_t channel = a->d_channel;
   const ptrdiff_t d_step = Unit ? kVecFloats : a->d_step, x_step = Unit ? kVecFloats : a->x_step;
   for (const GradRun *run = a->runs, *last = run + a->run_count; run < last; ++run) {
     const float* d = a->d + run->d;
     const float* x = a->x + run->x;
-    for (const float* const end = d + run->count * d_step; d != end; d += d_step, x += x_step) {
-      const vec up = vec_load(d), up1 = Two ? vec_load(d + other) : up;
+    for (int left = run->count; left > 0; --left, d += d_step, x += x_step) {
+      vec up[M];
+#pragma GCC unroll 4
+      for (int m = 0; m < M; ++m) up[m] = vec_load(d + m * channel);
 #pragma GCC unroll 8
       for (int e = 0; e < E; ++e) {
-        const vec v = Two ? vec_in_register(vec_load(x + off[e])) : vec_load(x + off[e]);
-        acc[e] = vec_multiply_add(up, v, acc[e]);
-        if (Two) acc1[e] = vec_multiply_add(up1, v, acc1[e]);
+        const vec v = M > 1 ? vec_in_register(vec_load(x + off[e])) : vec_load(x + off[e]);
+#pragma GCC unroll 4
+        for (int m = 0; m < M; ++m) acc[e * M + m] = vec_multiply_add(up[m], v, acc[e * M + m]);
       }
     }
   }
-  grad_store(acc, sum);
-  if constexpr (Two) grad_store(acc1, sum1);
+  grad_store(acc, a->sum + first * M);
 }
 
 // The last call takes what is left.
-template <int E, bool Two, bool Unit>
+template <int E, int M, bool Unit>
 static inline void grad_rest(const GradArgs* a, uint32_t first) {
-  if (a->entries - first == E)
-    return grad_entries<E, Two, Unit>(a, a->off + first, a->sum + first, a->sum1 + first);
-  if constexpr (E > 1) grad_rest<E - 1, Two, Unit>(a, first);
+  if constexpr (E > 0) {
+    if (a->entries - first == E) return grad_entries<E, M, Unit>(a, first);
+    grad_rest<E - 1, M, Unit>(a, first);
+  }
 }
 
-template <bool Two, bool Unit>
+template <int Most, int M, bool Unit>
 static void grad_lists(const GradArgs* a) {
-  // As many as registers hold.
-  constexpr uint32_t kMost = Two && PX_VEC_BYTES < 64 ? 4 : 8;
   uint32_t e = 0;
-  for (; e + kMost <= a->entries; e += kMost)
-    grad_entries<kMost, Two, Unit>(a, a->off + e, a->sum + e, a->sum1 + e);
-  grad_rest<kMost - 1, Two, Unit>(a, e);
+  for (; e + Most <= a->entries; e += Most) grad_entries<Most, M, Unit>(a, e);
+  grad_rest<Most - 1, M, Unit>(a, e);
 }
 
 static void grad(const GradArgs* a) {
-  if (a->d_step == kVecFloats && a->x_step == kVecFloats)
-    a->d1 ? grad_lists<true, true>(a) : grad_lists<false, true>(a);
-  else
-    a->d1 ? grad_lists<true, false>(a) : grad_lists<false, false>(a);
+  constexpr int kPairs = PX_VEC_BYTES == 64 ? 8 : 4;
+  const bool unit = a->d_step == kVecFloats && a->x_step == kVecFloats;
+  switch (a->channels) {
+    case 1:
+      return unit ? grad_lists<8, 1, true>(a) : grad_lists<8, 1, false>(a);
+    case 2:
+      return unit ? grad_lists<kPairs, 2, true>(a) : grad_lists<kPairs, 2, false>(a);
+    case 3:
+      return grad_lists<PX_GRAD_ENTRIES, 3, false>(a);
+    default:
+      return unit ? grad_lists<PX_GRAD_ENTRIES, 4, true>(a) : grad_lists<PX_GRAD_ENTRIES, 4, false>(a);
+  }
 }
 
 // sum[m] += sum over points: d[dp + m] * x[xp .. two vectors]      m < outs

@@ -18,6 +18,7 @@
 #endif
 #define PX_ALONE_POINTS 3
 #define PX_CONV_RUN 8
+#define PX_GRAD_ENTRIES 1
 #define PX_ISA_NAME "base"
 namespace px {
 namespace base {

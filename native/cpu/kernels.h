@@ -13,6 +13,11 @@ constexpr int kQuad = 4;  // output channels computed together
 // A quad's weights are sorted by the set of its channels that have one at a place. Bit m of a set stands for channel m; the empty one
 // has no entries.
 constexpr int kQuadSets = 1 << kQuad;
+// The set of those that have bit t.
+constexpr int set_at(const uint64_t (&bits)[kQuad], size_t t) {
+  return static_cast<int>((bits[0] >> t & 1) | (bits[1] >> t & 1) << 1 | (bits[2] >> t & 1) << 2 |
+                          (bits[3] >> t & 1) << 3);
+}
 constexpr int set_channels(int set) { return (set & 1) + (set >> 1 & 1) + (set >> 2 & 1) + (set >> 3); }
 
 // The surviving weights of four neighbouring output channels, set after set, from the last.
@@ -46,14 +51,16 @@ struct GradRun {
 };
 
 struct GradArgs {
-  const float *d, *d1;  // upstreams of an output channel, and of another or null
+  const float* d;       // upstream of the first channel
+  ptrdiff_t d_channel;  // floats between channels
+  int channels;         // 1 .. 4
   const float* x;
   const GradRun* runs;
   int run_count;
   ptrdiff_t d_step, x_step;  // floats between vectors of a run
   const int32_t* off;        // per entry, its offset in x
   uint32_t entries;
-  float *sum, *sum1;  // in and out, one float an entry, of each channel
+  float* sum;  // in and out: per entry, one float a channel
 };
 
 // Sums of outer products: of up to four neighbouring floats of d with two vectors of x, over points.

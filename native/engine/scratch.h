@@ -29,6 +29,7 @@ struct Scratch {
   Array<int32_t> offsets{&arena};
   Array<ptrdiff_t> from{&arena}, to{&arena}, place{&arena};
   Array<std::byte> sorted{&arena};
+  Array<uint8_t> sets{&arena};
 };
 
 class ScratchPool {

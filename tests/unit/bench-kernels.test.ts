@@ -38,9 +38,16 @@ describe('linear steps by themselves', () => {
     transposed.output(transposed.conv(0, 6, { stride: 2, pad: 1, groups: 2, transposed: true, bias: true }));
     const dense = new PlanMaker([5, 24], randomStream(6));
     dense.output(dense.dense(0, 9, { alpha: -0.5, bias: true }));
-    for (const maker of [transposed, dense]) {
-      const [layer] = layersOf({ plan: maker.plan(), weights: maker.weights }, 9);
-      expect(layer).toMatchObject({ signal: true, samples: 9 });
+    // So many samples that a dense layer is computed as a convolution is.
+    const head = new PlanMaker([64], randomStream(8));
+    head.output(head.dense(0, 10, { bias: true }));
+    for (const [maker, samples] of [
+      [transposed, 9],
+      [dense, 9],
+      [head, 70],
+    ] as const) {
+      const [layer] = layersOf({ plan: maker.plan(), weights: maker.weights }, samples);
+      expect(layer).toMatchObject({ signal: true, samples });
       await timeKernel(layer!, { threads: 1, parts: PARTS, densities: [1, 0.3], repeats: 1, seed: 2 });
     }
   });

@@ -13,6 +13,7 @@ constexpr size_t kWindowFloats = 32 * 1024;       // of gathered input: it stays
 constexpr size_t kMostFloats = size_t{1} << 20;   // of gathered input, in any case
 constexpr double kEntries = 32;                   // entries an output channel should have in a gathered chunk
 constexpr double kFewSurvive = 0.25;  // up to here, a single sample's sums are made for survivors alone
+constexpr double kMostSurvive = 0.6;  // from here on, weights are not sorted by the channels that have them
 constexpr size_t kMinTasks = 32;
 constexpr size_t kMinPoints = 32,
                  kMostPoints = 256;  // vectors a band should have, for sums to be worth their last addition
@@ -33,6 +34,7 @@ class GradientRun {
     tiling_ = bands();
     chunk_ = chunk();
     const size_t units = unit_count(), all = tiling_.band_count(phase);
+    lists_ = call.weight.density >= kMostSurvive ? std::size(kWhole) : std::size(kSorted);
     parts_ = units >= kMinTasks ? 1 : std::min(all, (kMinTasks + units - 1) / units);
   }
 
@@ -41,15 +43,22 @@ class GradientRun {
  private:
   class Task;
 
-  // Surviving weights of a unit by [chunk of input channels][pair of output channels][list], in a task's borrowed memory. The lists: what
-  // both channels have, once for each of them, and what each has alone.
-  static constexpr int kLists = 4;
+  // What a list of places is for: `channels` neighbouring output channels of a quad.
+  struct Part {
+    int first, channels;
+  };
+  // Where most weights survive, the places where any of a quad's channels has one; else what both of a pair have, and what each alone.
+  static constexpr Part kWhole[] = {{0, kQuad}};
+  static constexpr Part kSorted[] = {{0, 2}, {0, 1}, {1, 1}, {2, 2}, {2, 1}, {3, 1}};
+
+  // Surviving weights of a unit by [chunk of input channels][quad of output channels][part], in a task's borrowed memory.
   struct Entries {
     BorrowedScratch scratch;
     std::vector<size_t> start;   // of each list, and the end
     int32_t* off = nullptr;      // in the window
-    ptrdiff_t* place = nullptr;  // in the parameter
-    float* sum = nullptr;
+    ptrdiff_t* place = nullptr;  // of the first channel's weight in the parameter
+    uint8_t* set = nullptr;      // the channels of the part that have one
+    float* sum = nullptr;        // room for four each
   };
 
   size_t unit_count() const { return static_cast<size_t>(map_.groups) * row_units_ * col_units_; }
@@ -88,18 +97,29 @@ class GradientRun {
   void store(size_t unit, const Entries* parts) const {
     const size_t group = unit / (static_cast<size_t>(row_units_) * col_units_);
     const int first = static_cast<int>(unit / col_units_ % row_units_) * rows_;
-    const int pairs = (std::min(rows_, map_.out_channels - first) + 1) / 2;
+    const int rows = std::min(rows_, map_.out_channels - first), quads = (rows + kQuad - 1) / kQuad;
     const Entries& e = parts[0];
     for (size_t l = 0; l + 1 < e.start.size(); ++l) {
-      if (e.start[l] == e.start[l + 1]) continue;
-      const size_t channel = group * map_.out_channels + first + l / kLists % pairs * 2 + l % 2;
-      const double factor = channel_factor(call_, channel);
-      for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
-        double s = 0.0;
-        for (size_t p = 0; p < parts_; ++p) s += parts[p].sum[i];
-        call_.gradient[e.place[i]] += static_cast<float>(factor * s);
+      const size_t quad = l / lists_ % quads;
+      const auto [row, channels] = part(l % lists_, rows, static_cast<int>(quad) * kQuad);
+      for (int m = 0; m < channels; ++m) {
+        const double factor = channel_factor(call_, group * map_.out_channels + first + row + m);
+        float* const gradient = call_.gradient + m * map_.w_out;
+        for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
+          if (!(e.set[i] >> m & 1)) continue;
+          double s = 0.0;
+          for (size_t p = 0; p < parts_; ++p)
+            s += parts[p].sum[kQuad * e.start[l] + (i - e.start[l]) * channels + m];
+          gradient[e.place[i]] += static_cast<float>(factor * s);
+        }
       }
     }
+  }
+
+  // A part of the quad at `row`, of a unit with so many rows.
+  Part part(size_t list, int rows, int row) const {
+    const Part& p = lists_ == 1 ? kWhole[0] : kSorted[list];
+    return {row + p.first, std::min(p.channels, rows - row - p.first)};
   }
 
   Env& env_;
@@ -110,6 +130,7 @@ class GradientRun {
   int rows_, cols_, row_units_, col_units_, chunk_;
   Tiling tiling_;
   size_t parts_;
+  size_t lists_;  // a quad
 };
 
 class GradientRun::Task {
@@ -135,11 +156,12 @@ class GradientRun::Task {
     const BorrowedScratch& scratch = lists_.scratch;
     lists_.off = room(scratch->offsets, most + 1);
     lists_.place = room(scratch->place, most + 1);
+    lists_.set = room(scratch->sets, most + 1);
     lists_.start.push_back(0);
     for (int q = 0; q < chunks; ++q)
-      for (int m = 0; m < rows_; m += 2) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
-    lists_.sum = room(scratch->weights, lists_.start.back());
-    std::fill_n(lists_.sum, lists_.start.back(), 0.0f);
+      for (int m = 0; m < rows_; m += kQuad) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
+    lists_.sum = room(scratch->weights, kQuad * lists_.start.back());
+    std::fill_n(lists_.sum, kQuad * lists_.start.back(), 0.0f);
     input_ = room(scratch->input, run_.chunk_ * window_.channel() + run_.lanes_);
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
@@ -156,28 +178,34 @@ class GradientRun::Task {
     const LinearMap& map = run_.map_;
     const uint8_t* mask = run_.call_.weight.mask;
     const size_t row = group_ * map.w_group + (row0_ + m) * map.w_out;
-    const bool two = m + 1 < rows_;
-    for (auto& list : found_) list.clear();
+    const int channels = std::min(kQuad, rows_ - m);
     spans_.each(row, col0_ + from, col0_ + to, [&](size_t first, size_t entry, size_t count, int) {
-      const size_t second = first + map.w_out;
-      const uint64_t a = mask_span(mask, first, count), b = two ? mask_span(mask, second, count) : 0;
-      const auto add = [&](int list, uint64_t which, size_t place) {
+      uint64_t bits[kQuad] = {};
+      for (int k = 0; k < channels; ++k) bits[k] = mask_span(mask, first + k * map.w_out, count);
+      const auto add = [&](size_t list, int channel, uint64_t which, auto set) {
         for_bits(which, [&](size_t t) {
-          found_[list].push_back({entries_[entry + t], static_cast<ptrdiff_t>(place + t)});
+          found_[list].push_back({entries_[entry + t], static_cast<uint8_t>(set(t)),
+                                  static_cast<ptrdiff_t>(first + channel * map.w_out + t)});
         });
       };
-      add(0, a & b, first);
-      add(1, a & b, second);
-      add(2, a & ~b, first);
-      add(3, b & ~a, second);
+      if (run_.lists_ == 1)
+        return add(0, 0, bits[0] | bits[1] | bits[2] | bits[3], [&](size_t t) { return set_at(bits, t); });
+      for (int pair = 0; pair < 2; ++pair) {
+        const uint64_t a = bits[2 * pair], b = bits[2 * pair + 1];
+        add(3 * pair, 2 * pair, a & b, [](size_t) { return 3; });
+        add(3 * pair + 1, 2 * pair, a & ~b, [](size_t) { return 1; });
+        add(3 * pair + 2, 2 * pair + 1, b & ~a, [](size_t) { return 1; });
+      }
     });
-    for (const auto& list : found_) {
+    for (size_t l = 0; l < run_.lists_; ++l) {
       size_t n = lists_.start.back();
-      for (const Found& f : list) {
+      for (const Found& f : found_[l]) {
         lists_.off[n] = f.off;
-        lists_.place[n++] = f.place;
+        lists_.place[n] = f.place;
+        lists_.set[n++] = f.set;
       }
       lists_.start.push_back(n);
+      found_[l].clear();
     }
   }
 
@@ -221,43 +249,41 @@ class GradientRun::Task {
     a.d_step = positions ? run_.lanes_
                          : static_cast<ptrdiff_t>(run_.phase_.col->step * run_.phase_.col_axis->out_stride) *
                                run_.lanes_;
-    for (int m = 0; m < rows_; m += 2) {
-      const size_t list = (static_cast<size_t>(q) * ((rows_ + 1) / 2) + m / 2) * kLists;
-      const size_t* const start = lists_.start.data() + list;
-      if (start[0] == start[kLists]) continue;
-      const float* d[2];
-      for (int i = 0; i < 2; ++i) {
-        const int channel = group_ * map.out_channels + row0_ + std::min(m + i, rows_ - 1);
-        d[i] = run_.call_.d + channel * map.out_channel_stride * run_.tiling_.unit;
-        if (positions) d[i] = gather_out(d[i], i);
-      }
-      const auto sums = [&](int list, const float* upstream, const float* other) {
-        if (start[list] == start[list + 1]) return;
-        a.d = upstream;
-        a.d1 = other;
-        a.off = lists_.off + start[list];
-        a.entries = static_cast<uint32_t>(start[list + 1] - start[list]);
-        a.sum = lists_.sum + start[list];
-        a.sum1 = lists_.sum + start[1];
+    const size_t* start = lists_.start.data() + q * ((rows_ + kQuad - 1) / kQuad) * run_.lists_;
+    for (int quad = 0; quad < rows_; quad += kQuad, start += run_.lists_) {
+      if (start[0] == start[run_.lists_]) continue;
+      a.channels = std::min(kQuad, rows_ - quad);
+      const float* d = run_.call_.d + (group_ * map.out_channels + row0_ + quad) * map.out_channel_stride *
+                                          run_.tiling_.unit;
+      a.d_channel = static_cast<ptrdiff_t>(map.out_channel_stride * run_.tiling_.unit);
+      if (positions) d = gather_out(d, a);
+      for (size_t l = 0; l < run_.lists_; ++l) {
+        if (start[l] == start[l + 1]) continue;
+        const auto [row, channels] = run_.part(l, rows_, quad);
+        a.channels = channels;
+        a.d = d + (row - quad) * a.d_channel;
+        a.off = lists_.off + start[l];
+        a.entries = static_cast<uint32_t>(start[l + 1] - start[l]);
+        a.sum = lists_.sum + kQuad * start[l];
         run_.env_.kernels.grad(&a);
-      };
-      sums(0, d[0], d[1]);
-      sums(2, d[0], nullptr);
-      sums(3, d[1], nullptr);
+      }
     }
   }
 
   // Upstreams of the band's positions side by side, as the window has its inputs.
-  const float* gather_out(const float* d, int which) {
+  const float* gather_out(const float* quad, GradArgs& a) {
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
     const size_t padded = static_cast<size_t>(vectors_) * run_.lanes_, rows = outs_.size() / runs_.size();
-    float* const upstream =
-        room(lists_.scratch->output, 2 * runs_.size() * padded) + which * runs_.size() * padded;
-    std::fill_n(upstream, runs_.size() * padded, 0.0f);
-    for (size_t i = 0; i < outs_.size(); ++i) {
-      float* out = upstream + i / rows * padded + i % rows * window_.row();
-      for (int c = 0; c < run_.phase_.col->count; ++c) out[c] = d[outs_[i] + c * step];
-    }
+    const size_t channel = runs_.size() * padded;
+    float* const upstream = room(lists_.scratch->output, kQuad * channel);
+    std::fill_n(upstream, a.channels * channel, 0.0f);
+    for (int m = 0; m < a.channels; ++m)
+      for (size_t i = 0; i < outs_.size(); ++i) {
+        const float* const d = quad + m * a.d_channel + outs_[i];
+        float* const out = upstream + m * channel + i / rows * padded + i % rows * window_.row();
+        for (int c = 0; c < run_.phase_.col->count; ++c) out[c] = d[c * step];
+      }
+    a.d_channel = static_cast<ptrdiff_t>(channel);
     return upstream;
   }
 
@@ -268,9 +294,10 @@ class GradientRun::Task {
   const WeightSpans spans_;
   struct Found {
     int32_t off;
+    uint8_t set;
     ptrdiff_t place;
   };
-  std::vector<Found> found_[kLists];
+  std::vector<Found> found_[std::size(kSorted)];
   int group_, row0_, col0_, rows_, cols_;
   Entries lists_;
   std::vector<GradRun> runs_;

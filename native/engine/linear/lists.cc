@@ -43,9 +43,7 @@ void ListBuilder::scan(Quad& quad, size_t i, size_t n, const int32_t* at, float 
   for (int m = 0; m < quad.channels; ++m)
     bits[m] = mask_span(w_.mask, i + m * map_.w_out, n) ^ (quad.flip >> m & 1 ? low_bits(n) : 0);
   for_bits(bits[0] | bits[1] | bits[2] | bits[3], [&](size_t t) {
-    const size_t set =
-        (bits[0] >> t & 1) | (bits[1] >> t & 1) << 1 | (bits[2] >> t & 1) << 2 | (bits[3] >> t & 1) << 3;
-    *quad.next[set]++ = {at[t], factor, i + t};
+    *quad.next[set_at(bits, t)]++ = {at[t], factor, i + t};
   });
 }
 
