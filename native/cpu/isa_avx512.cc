@@ -23,6 +23,7 @@
 #define PX_ALONE_POINTS 8
 #define PX_CONV_RUN 16
 #define PX_GRAD_ENTRIES 6
+#define PX_GRAD_UNSORTED 0.6f
 #define PX_ISA_NAME "avx512"
 namespace px {
 namespace avx512 {

@@ -4,6 +4,7 @@ static const Kernels kTable = {
     PX_LANES,
     PX_CONV_POINTS,
     PX_ALONE_POINTS,
+    PX_GRAD_UNSORTED,
     conv,
     conv_runs,
     conv_ones,

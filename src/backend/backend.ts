@@ -34,7 +34,10 @@ export interface Program {
   /** One bit per weight, packed as src/prune/masks.ts says; copied. Initially all ones. Gate-only entries count too (they may be masked by hand). */
   setMasks(masks: readonly Uint8Array[]): void;
   begin(options?: RoundOptions): void;
-  /** One micro-batch: `x` holds `samples` samples, contiguous, each of the Plan's input shape; borrowed until the promise settles. */
+  /**
+   * One micro-batch: `x` holds `samples` samples, contiguous, each of the Plan's input shape; borrowed until the promise settles. An f that
+   * is not finite is an ERR_NUMERIC here, or in finish() where asking a device after every micro-batch would make it wait.
+   */
   push(x: Float32Array, samples: number): Promise<PushResult>;
   finish(): Promise<RoundResult>;
   /** Stops the running call within 200 ms; its promise rejects with ERR_ABORTED. Harmless when idle. */

@@ -13,7 +13,6 @@ constexpr size_t kWindowFloats = 32 * 1024;       // of gathered input: it stays
 constexpr size_t kMostFloats = size_t{1} << 20;   // of gathered input, in any case
 constexpr double kEntries = 32;                   // entries an output channel should have in a gathered chunk
 constexpr double kFewSurvive = 0.25;  // up to here, a single sample's sums are made for survivors alone
-constexpr double kMostSurvive = 0.6;  // from here on, weights are not sorted by the channels that have them
 constexpr size_t kMinTasks = 32;
 constexpr size_t kMinPoints = 32,
                  kMostPoints = 256;  // vectors a band should have, for sums to be worth their last addition
@@ -34,7 +33,7 @@ class GradientRun {
     tiling_ = bands();
     chunk_ = chunk();
     const size_t units = unit_count(), all = tiling_.band_count(phase);
-    lists_ = call.weight.density >= kMostSurvive ? std::size(kWhole) : std::size(kSorted);
+    lists_ = call.weight.density >= env.kernels.unsorted ? std::size(kWhole) : std::size(kSorted);
     parts_ = units >= kMinTasks ? 1 : std::min(all, (kMinTasks + units - 1) / units);
   }
 

@@ -12,8 +12,7 @@ import type {
 import { checkMasks, checkSamples } from './arguments.js';
 import { BUFFER } from './constants.js';
 import { asPxError, type Gpu } from './gpu.js';
-import { TOTAL_WORDS } from './kernels.js';
-import { lift, ScaledSum, split } from './numbers.js';
+import { type ScaledSum, split } from './numbers.js';
 import {
   type DataRecorded,
   gradientSums,
@@ -30,6 +29,7 @@ import {
 import { sizeOf } from './places.js';
 import { Pool } from './pool.js';
 import { isDispatch, type Tensor } from './recorder.js';
+import { checkFinite, scaledOutputs, sumOfTotals } from './results.js';
 import { Runner } from './runner.js';
 import { type Common, Schedule } from './schedule.js';
 import { makeStep } from './steps/index.js';
@@ -133,17 +133,18 @@ export class WebGpuProgram implements Program {
       stopped();
       this.gpu.device.queue.writeBuffer(schedule.bufferOf(recorded.input), 0, x as Float32Array<ArrayBuffer>);
       await this.runner.run(schedule, stopped);
-      const wanted = (options.outputs ?? forwardOnly) ? recorded.outputs : [];
+      if (this.round) this.round.samples += samples;
+      if (!(options.outputs ?? forwardOnly)) return {};
       const [status, ...y] = await this.gpu.read([
         { buffer: this.common.slots, bytes: 4 },
-        ...wanted.map((tensor) => ({ buffer: schedule.bufferOf(tensor), bytes: 4 * tensor.elements })),
+        ...recorded.outputs.map((tensor) => ({
+          buffer: schedule.bufferOf(tensor),
+          bytes: 4 * tensor.elements,
+        })),
       ]);
       stopped();
-      this.checkFinite(new Uint32Array(status!)[0]!);
-      if (this.round) this.round.samples += samples;
-      return wanted.length > 0 || (options.outputs ?? forwardOnly)
-        ? { y: y.map((b) => new Float32Array(b)) }
-        : {};
+      checkFinite(this.env.plan, status!);
+      return { y: y.map((b) => new Float32Array(b)) };
     });
   }
 
@@ -151,12 +152,18 @@ export class WebGpuProgram implements Program {
     const { options, samples } = this.open('finish');
     if (samples === 0) throw new PxError('ERR_STATE', 'finish without a sample pushed');
     return this.exclusively(async (stopped) => {
-      const result = options.forwardOnly
-        ? { scores: [], log2: { R: Number.NEGATIVE_INFINITY } }
-        : await this.results(options, stopped);
+      const result = options.forwardOnly ? await this.nothing(stopped) : await this.results(options, stopped);
       this.round = undefined;
       return result;
     });
+  }
+
+  /** The result of f alone: no more than that it was finite. */
+  private async nothing(stopped: () => void): Promise<RoundResult> {
+    const [status] = await this.gpu.read([{ buffer: this.common.slots, bytes: 4 }]);
+    stopped();
+    checkFinite(this.env.plan, status!);
+    return { scores: [], log2: { R: Number.NEGATIVE_INFINITY } };
   }
 
   abort(): void {
@@ -214,7 +221,7 @@ export class WebGpuProgram implements Program {
       else array.set(new Float32Array(parts.shift()!));
     });
     if (this.options.method !== 'px') return { scores, log2 };
-    return { scores, u: this.scaledOutputs(sums, slots), log2 };
+    return { scores, u: scaledOutputs(this.env.plan, sums, slots), log2 };
   }
 
   /** R and its factors, from the parts of their sums. */
@@ -225,48 +232,19 @@ export class WebGpuProgram implements Program {
     );
     await this.runner.run(schedule, stopped);
     const { scalars, R, Jfv2, Jvt2 } = recorded;
-    const [bytes] = await this.gpu.read([
+    const [status, bytes] = await this.gpu.read([
+      { buffer: this.common.slots, bytes: 4 },
       { buffer: schedule.bufferOf(scalars), bytes: 4 * scalars.elements },
     ]);
     stopped();
+    checkFinite(this.env.plan, status!);
     const view = new DataView(bytes!);
-    const sumOf = (indices: readonly number[]) => {
-      const all = new ScaledSum();
-      for (const i of indices) {
-        const at = 4 * TOTAL_WORDS * i;
-        let sum = 0;
-        for (let p = 1; p < TOTAL_WORDS; p++) sum += view.getFloat32(at + 4 * p, true);
-        if (!Number.isFinite(sum))
-          throw new PxError('ERR_NUMERIC', 'R is not finite; check the weights for NaN or infinity');
-        all.add(sum, view.getInt32(at, true));
-      }
-      return all;
-    };
-    const total = sumOf(R);
+    const total = sumOfTotals(view, R);
     if (!px) return { R: total, log2: { R: total.log2 } };
-    return { R: total, log2: { R: total.log2, Jfv2: sumOf(Jfv2).log2, Jvt2: sumOf(Jvt2).log2 } };
-  }
-
-  /** u per output, the largest over all of them 1. */
-  private scaledOutputs(
-    sums: readonly ({ readonly values: Float32Array; readonly slot: number } | undefined)[],
-    slots: DataView,
-  ): Float32Array[] {
-    const exponents = sums.map((s) => {
-      if (!s) return Number.NEGATIVE_INFINITY;
-      const largest = slots.getFloat32(8 * s.slot, true);
-      return largest > 0 ? slots.getInt32(8 * s.slot + 4, true) - lift(largest) : Number.NEGATIVE_INFINITY;
-    });
-    const top = Math.max(...exponents);
-    const scaled = sums.map((s, k) => {
-      const size = sizeOf(this.env.plan.values[this.env.plan.outputs[k]!.value]!.shape);
-      if (!s || exponents[k] === Number.NEGATIVE_INFINITY) return new Float64Array(size);
-      const power = slots.getInt32(8 * s.slot + 4, true) - top;
-      return Float64Array.from(s.values, (v) => v * 2 ** Math.max(power, -1000));
-    });
-    let largest = 0;
-    for (const values of scaled) for (const v of values) largest = Math.max(largest, v);
-    return scaled.map((values) => Float32Array.from(values, (v) => (largest > 0 ? v / largest : 0)));
+    return {
+      R: total,
+      log2: { R: total.log2, Jfv2: sumOfTotals(view, Jfv2).log2, Jvt2: sumOfTotals(view, Jvt2).log2 },
+    };
   }
 
   private dataSchedule(samples: number, forwardOnly: boolean): Promise<Scheduled<DataRecorded>> {
@@ -301,19 +279,6 @@ export class WebGpuProgram implements Program {
       if (this.round === round) this.round = undefined;
       throw asPxError(error);
     }
-  }
-
-  private checkFinite(status: number): void {
-    if (status === 0) return;
-    const { steps } = this.env.plan;
-    const culprit = status > steps.length ? undefined : steps[steps.length - status];
-    const what = culprit
-      ? `node '${culprit.name}' is the first to produce NaN or infinity`
-      : 'the input holds NaN or infinity';
-    throw new PxError(
-      'ERR_NUMERIC',
-      `f is not finite: ${what}; check the preprocessing (--mean, --std, --scale) and the weights`,
-    );
   }
 
   private check(): void {

@@ -45,9 +45,6 @@ export function isDispatch(operation: Operation): operation is Dispatch {
 /** Workgroups along one dimension of a dispatch that every device takes. */
 export const MAX_WORKGROUPS = 65535;
 
-/** Slot 0 is no slot: it tells the first step whose f is not finite. */
-export const STATUS_SLOT = 0;
-
 /** What is to run, in order. Nothing here touches the device. */
 export class Recorder {
   readonly operations: Operation[] = [];

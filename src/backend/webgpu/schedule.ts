@@ -1,7 +1,7 @@
 import type { Gpu } from './gpu.js';
 import { bindingsOf } from './pipelines.js';
 import type { Pool } from './pool.js';
-import { type Dispatch, isDispatch, type Operation, STATUS_SLOT, type Tensor } from './recorder.js';
+import { type Dispatch, isDispatch, type Operation, type Tensor } from './recorder.js';
 
 /** Bytes a kernel's parameters take in the uniform buffer: the alignment every device allows. */
 const UNIFORM_BYTES = 256;
@@ -63,7 +63,6 @@ export class Schedule {
     const encoder = this.gpu.device.createCommandEncoder();
     if (first === 0) {
       const [from, to] = this.clear;
-      encoder.clearBuffer(this.common.slots, SLOT_BYTES * STATUS_SLOT, SLOT_BYTES);
       if (to > from) encoder.clearBuffer(this.common.slots, SLOT_BYTES * from, SLOT_BYTES * (to - from));
     }
     let pass: GPUComputePassEncoder | undefined;

@@ -19,7 +19,7 @@ export class Store {
   private readonly constants = new Map<unknown, Tensor>();
   private readonly lasting = new Map<string, Tensor>();
   private readonly kept = new Map<string, Scaled>();
-  private nextSlot = 1; // slot 0 tells the status
+  private nextSlot = 1; // slot 0 tells the status, from the beginning of a round to its end
   /** Weights, masks and constants: what they take is not the program's working memory. */
   private readonly uploads: Pool;
 
