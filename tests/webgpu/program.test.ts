@@ -127,7 +127,7 @@ describe.skipIf(!gpu)('the WebGPU program', async () => {
     program.dispose();
   });
 
-  it('refuses a tensor beyond the limit of a buffer, with the number', async () => {
+  it('refuses a tensor beyond the limit of a buffer, with the number that fits', async () => {
     const program = await compile(convNet(64, 4, 1));
     program.begin();
     const samples = Math.ceil(2 ** 30 / (4 * 64 * 64 * 4)) + 1;
@@ -137,6 +137,9 @@ describe.skipIf(!gpu)('the WebGPU program', async () => {
     const error = await program.push(x, samples).catch((e: unknown) => e);
     expect(code(error)).toBe('ERR_MEMORY');
     expect((error as Error).message).toContain(String(limit));
+    expect((error as Error).message).toContain(
+      `a micro-batch of at most ${Math.floor(limit / (4 * 64 * 64 * 4))} `,
+    );
     program.dispose();
   });
 });

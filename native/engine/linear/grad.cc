@@ -54,10 +54,11 @@ class GradientRun {
   struct Entries {
     BorrowedScratch scratch;
     std::vector<size_t> start;   // of each list, and the end
+    std::vector<size_t> sums;    // likewise, of its sums: one a channel of the part, place by place
     int32_t* off = nullptr;      // in the window
     ptrdiff_t* place = nullptr;  // of the first channel's weight in the parameter
     uint8_t* set = nullptr;      // the channels of the part that have one
-    float* sum = nullptr;        // room for four each
+    float* sum = nullptr;
   };
 
   size_t unit_count() const { return static_cast<size_t>(map_.groups) * row_units_ * col_units_; }
@@ -107,8 +108,7 @@ class GradientRun {
         for (size_t i = e.start[l]; i < e.start[l + 1]; ++i) {
           if (!(e.set[i] >> m & 1)) continue;
           double s = 0.0;
-          for (size_t p = 0; p < parts_; ++p)
-            s += parts[p].sum[kQuad * e.start[l] + (i - e.start[l]) * channels + m];
+          for (size_t p = 0; p < parts_; ++p) s += parts[p].sum[e.sums[l] + (i - e.start[l]) * channels + m];
           gradient[e.place[i]] += static_cast<float>(factor * s);
         }
       }
@@ -157,10 +157,11 @@ class GradientRun::Task {
     lists_.place = room(scratch->place, most + 1);
     lists_.set = room(scratch->sets, most + 1);
     lists_.start.push_back(0);
+    lists_.sums.push_back(0);
     for (int q = 0; q < chunks; ++q)
       for (int m = 0; m < rows_; m += kQuad) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
-    lists_.sum = room(scratch->weights, kQuad * lists_.start.back());
-    std::fill_n(lists_.sum, kQuad * lists_.start.back(), 0.0f);
+    lists_.sum = room(scratch->weights, lists_.sums.back());
+    std::fill_n(lists_.sum, lists_.sums.back(), 0.0f);
     input_ = room(scratch->input, run_.chunk_ * window_.channel() + run_.lanes_);
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
@@ -203,6 +204,8 @@ class GradientRun::Task {
         lists_.place[n] = f.place;
         lists_.set[n++] = f.set;
       }
+      const size_t part_channels = found_[l].empty() ? 0 : run_.part(l, rows_, m).channels;
+      lists_.sums.push_back(lists_.sums.back() + found_[l].size() * part_channels);
       lists_.start.push_back(n);
       found_[l].clear();
     }
@@ -248,8 +251,9 @@ class GradientRun::Task {
     a.d_step = positions ? run_.lanes_
                          : static_cast<ptrdiff_t>(run_.phase_.col->step * run_.phase_.col_axis->out_stride) *
                                run_.lanes_;
-    const size_t* start = lists_.start.data() + q * ((rows_ + kQuad - 1) / kQuad) * run_.lists_;
-    for (int quad = 0; quad < rows_; quad += kQuad, start += run_.lists_) {
+    const size_t before = q * ((rows_ + kQuad - 1) / kQuad) * run_.lists_;
+    const size_t *start = lists_.start.data() + before, *sums = lists_.sums.data() + before;
+    for (int quad = 0; quad < rows_; quad += kQuad, start += run_.lists_, sums += run_.lists_) {
       if (start[0] == start[run_.lists_]) continue;
       a.channels = std::min(kQuad, rows_ - quad);
       const float* d = run_.call_.d + (group_ * map.out_channels + row0_ + quad) * map.out_channel_stride *
@@ -263,7 +267,7 @@ class GradientRun::Task {
         a.d = d + (row - quad) * a.d_channel;
         a.off = lists_.off + start[l];
         a.entries = static_cast<uint32_t>(start[l + 1] - start[l]);
-        a.sum = lists_.sum + kQuad * start[l];
+        a.sum = lists_.sum + sums[l];
         run_.env_.kernels.grad(&a);
       }
     }

@@ -1,5 +1,7 @@
 import { PxError } from '../../errors.js';
+import type { Plan } from '../../plan/plan.js';
 import { BUFFER } from './constants.js';
+import { sizeOf } from './places.js';
 
 /** How far a buffer may exceed what is asked for, if it is to be used for that. */
 const SLACK = 2;
@@ -67,12 +69,35 @@ export class Pool {
 
 /** @throws PxError ERR_MEMORY with the device's limit */
 export function checkSize(device: GPUDevice, bytes: number, what: string): void {
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const limit = largestBuffer(device);
   if (bytes <= limit) return;
   throw new PxError(
     'ERR_MEMORY',
     `webgpu: ${what} takes ${bytes} bytes, but one buffer of this device holds at most ${limit}; ` +
-      'use a smaller micro-batch (under norm batch it is part of the result), a smaller input size, or the cpu backend',
+      `use a smaller micro-batch (${PART_OF_RESULT}), a smaller input size, or the cpu backend`,
   );
+}
+
+/** @throws PxError ERR_MEMORY where a tensor of so many samples is beyond a buffer, with the number that fits */
+export function checkMicroBatch(device: GPUDevice, plan: Plan, samples: number): void {
+  const limit = largestBuffer(device);
+  const bytes = plan.values.map(({ shape }) => 4 * sizeOf(shape));
+  const most = Math.max(...bytes);
+  if (samples * most <= limit) return;
+  const maker = plan.steps.find(({ output }) => bytes[output] === most);
+  const what = maker ? `the output of node '${maker.name}'` : 'the input';
+  const fit = Math.floor(limit / most);
+  const remedy =
+    fit > 0 ? `use a micro-batch of at most ${fit} (${PART_OF_RESULT})` : 'use a smaller input size';
+  throw new PxError(
+    'ERR_MEMORY',
+    `webgpu: ${what} takes ${samples * most} bytes for ${samples} samples, but one buffer of this device holds at most ${limit}; ` +
+      `${remedy}, or the cpu backend`,
+  );
+}
+
+const PART_OF_RESULT = 'under norm batch it is part of the result';
+
+function largestBuffer({ limits }: GPUDevice): number {
+  return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
 }

@@ -27,7 +27,7 @@ import {
   type TotalsRecorded,
 } from './passes.js';
 import { sizeOf } from './places.js';
-import { Pool } from './pool.js';
+import { checkMicroBatch, Pool } from './pool.js';
 import { isDispatch, type Tensor } from './recorder.js';
 import { checkFinite, scaledOutputs, sumOfTotals } from './results.js';
 import { Runner } from './runner.js';
@@ -128,6 +128,7 @@ export class WebGpuProgram implements Program {
     const { plan } = this.env;
     checkSamples(x, samples, sizeOf(plan.values[plan.input]!.shape));
     return this.exclusively(async (stopped) => {
+      checkMicroBatch(this.gpu.device, plan, samples);
       const forwardOnly = options.forwardOnly ?? false;
       const { recorded, schedule } = await this.dataSchedule(samples, forwardOnly);
       stopped();
