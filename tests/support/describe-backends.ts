@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest';
+import { it } from 'vitest';
 import type { Backend } from '../../src/backend/backend.js';
 import { backends } from './backends.js';
 
@@ -6,6 +6,6 @@ import { backends } from './backends.js';
 export async function describeBackends(define: (backend: Backend) => void): Promise<void> {
   for (const { name, backend, missing } of await backends()) {
     if (backend) define(backend);
-    else describe.skip(`${name}: ${missing}`, () => it('is not here', () => {}));
+    else it(`${name} is here`, ({ skip }) => skip(missing));
   }
 }

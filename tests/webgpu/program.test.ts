@@ -83,6 +83,8 @@ describe.skipIf(!gpu)('the WebGPU program', async () => {
     for (const options of [{ outputs: true }, { forwardOnly: true }]) {
       program.begin(options);
       await expect(program.push(x, 2)).rejects.toThrow(/node '(conv0|step1)'/);
+      program.begin(options);
+      await expect(program.push(x, 2).catch(code)).resolves.toBe('ERR_NUMERIC');
     }
     for (const options of [{}, { forwardOnly: true, outputs: false }]) {
       program.begin(options);
@@ -93,6 +95,9 @@ describe.skipIf(!gpu)('the WebGPU program', async () => {
     }
     program.begin();
     await program.push(new Float32Array(108).fill(Number.NaN), 1);
+    await expect(program.finish()).rejects.toThrow(/the input holds/);
+    program.begin();
+    await program.push(x, 2);
     await expect(program.finish().catch(code)).resolves.toBe('ERR_NUMERIC');
     program.begin();
     await program.push(new Float32Array(108).fill(0.5), 1);

@@ -136,15 +136,10 @@ export class WebGpuProgram implements Program {
       await this.runner.run(schedule, stopped);
       if (this.round) this.round.samples += samples;
       if (!(options.outputs ?? forwardOnly)) return {};
-      const [status, ...y] = await this.gpu.read([
-        { buffer: this.common.slots, bytes: 4 },
-        ...recorded.outputs.map((tensor) => ({
-          buffer: schedule.bufferOf(tensor),
-          bytes: 4 * tensor.elements,
-        })),
-      ]);
-      stopped();
-      checkFinite(this.env.plan, status!);
+      const y = await this.readFinite(
+        recorded.outputs.map((tensor) => ({ buffer: schedule.bufferOf(tensor), bytes: 4 * tensor.elements })),
+        stopped,
+      );
       return { y: y.map((b) => new Float32Array(b)) };
     });
   }
@@ -161,9 +156,7 @@ export class WebGpuProgram implements Program {
 
   /** The result of f alone: no more than that it was finite. */
   private async nothing(stopped: () => void): Promise<RoundResult> {
-    const [status] = await this.gpu.read([{ buffer: this.common.slots, bytes: 4 }]);
-    stopped();
-    checkFinite(this.env.plan, status!);
+    await this.readFinite([], stopped);
     return { scores: [], log2: { R: Number.NEGATIVE_INFINITY } };
   }
 
@@ -233,12 +226,10 @@ export class WebGpuProgram implements Program {
     );
     await this.runner.run(schedule, stopped);
     const { scalars, R, Jfv2, Jvt2 } = recorded;
-    const [status, bytes] = await this.gpu.read([
-      { buffer: this.common.slots, bytes: 4 },
-      { buffer: schedule.bufferOf(scalars), bytes: 4 * scalars.elements },
-    ]);
-    stopped();
-    checkFinite(this.env.plan, status!);
+    const [bytes] = await this.readFinite(
+      [{ buffer: schedule.bufferOf(scalars), bytes: 4 * scalars.elements }],
+      stopped,
+    );
     const view = new DataView(bytes!);
     const total = sumOfTotals(view, R);
     if (!px) return { R: total, log2: { R: total.log2 } };
@@ -246,6 +237,17 @@ export class WebGpuProgram implements Program {
       R: total,
       log2: { R: total.log2, Jfv2: sumOfTotals(view, Jfv2).log2, Jvt2: sumOfTotals(view, Jvt2).log2 },
     };
+  }
+
+  /** Reads what f has gone into. @throws PxError ERR_NUMERIC where f was not finite */
+  private async readFinite(
+    parts: readonly { buffer: GPUBuffer; bytes: number }[],
+    stopped: () => void,
+  ): Promise<ArrayBuffer[]> {
+    const [status, ...read] = await this.gpu.read([{ buffer: this.common.slots, bytes: 4 }, ...parts]);
+    stopped();
+    checkFinite(this.env.plan, status!);
+    return read;
   }
 
   private dataSchedule(samples: number, forwardOnly: boolean): Promise<Scheduled<DataRecorded>> {
