@@ -202,8 +202,7 @@ struct Kernels {
   int lanes;         // floats of a vector
   int conv_points;   // positions computed together: as many as registers hold
   int alone_points;  // likewise for a single output channel
-  float
-      unsorted;  // the density from which a gradient's places are better not sorted by the channels that have a weight
+  float unsorted;    // density from which a gradient's places are not sorted by the channels that want them
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1

@@ -68,8 +68,7 @@ class PhaseRun {
 
   // That a weight meets.
   size_t vectors() const {
-    const size_t cols = phase_.col->count, row = call_.grid.lanes == 1 ? (cols + lanes_ - 1) / lanes_ : cols;
-    return phase_.positions() / cols * row * blocks_;
+    return phase_.positions() / phase_.col->count * row_vectors(phase_, call_.grid, lanes_) * blocks_;
   }
 
   bool ones() const { return call_.box || call_.weight.source == Source::mask; }
@@ -380,7 +379,6 @@ class PhaseRun::Task {
     const int lanes = run_.call_.grid.lanes;
     const size_t all = static_cast<size_t>(run_.map_.groups) * run_.map_.out_channels;
     const size_t row = run_.phase_.col->count;
-    const bool rows_join = run_.phase_.row_axis->out_stride == row;
     for (int m = 0; m < channels; ++m) {
       Moments& total = run_.parts_[index_ * all + channel + m];
       for (int s = 0; s < band_.slots; ++s) {
@@ -388,7 +386,7 @@ class PhaseRun::Task {
         const float* y =
             run_.y(band_.block + s) + ((channel + m) * run_.map_.out_channel_stride + out_at(0, 0)) * lanes;
         const size_t step = run_.phase_.row_axis->out_stride * lanes;
-        if (rows_join)
+        if (rows_join())
           total.add(run_.env_.kernels, y, band_.rows * row, lanes, filled);
         else
           for (int r = 0; r < band_.rows; ++r) total.add(run_.env_.kernels, y + r * step, row, lanes, filled);

@@ -68,7 +68,7 @@ class GradientRun {
     const bool positions = call_.grid.lanes == 1;
     t.unit = positions ? 1 : call_.grid.lanes;
     const int cols = phase_.col->count;
-    t.vectors = positions ? (cols + lanes_ - 1) / lanes_ : cols;
+    t.vectors = row_vectors(phase_, call_.grid, lanes_);
     const size_t all = phase_.positions() / cols * t.vectors * call_.grid.blocks;
     const int points = static_cast<int>(std::clamp(all * unit_count() / kFewTasks, kMinPoints, kMostPoints));
     t.slots = 1;

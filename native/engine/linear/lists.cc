@@ -135,11 +135,16 @@ ConvList ListBuilder::write(const Quad& quad, const Entry* entries, size_t most,
   return list;
 }
 
-// n neighbouring weights of a channel, to every `step`th place of w.
+// n neighbouring weights, zeros where they are gone.
+void ListBuilder::masked(size_t first, size_t n, float* out) const {
+  const MaskedArgs a{w_.source, w_.values, w_.mask, w_.squared_scale, first, n, out};
+  kernels_.masked(&a);
+}
+
+// Those of a channel, to every `step`th place of w.
 void ListBuilder::put_filled(size_t first, size_t n, float factor, float* w, size_t step) const {
   float weights[kMaskSpan];
-  const MaskedArgs a{w_.source, w_.values, w_.mask, w_.squared_scale, first, n, weights};
-  kernels_.masked(&a);
+  masked(first, n, weights);
   for (size_t i = 0; i < n; ++i) w[step * i] = factor * weights[i];
 }
 
@@ -154,10 +159,7 @@ void ListBuilder::fill(int group, int first, int end, int from, int to, Room* ro
   if (across_) {
     float* const row = room(scratch_.row, channels * taps_);
     for (int c = from; c < to; ++c) {
-      const MaskedArgs a{
-          w_.source,        w_.values, w_.mask, w_.squared_scale, base + c * map_.w_in + weights_[0],
-          channels * taps_, row};
-      kernels_.masked(&a);
+      masked(base + c * map_.w_in + weights_[0], channels * taps_, row);
       const float factor = this->factor(group, c);
       for (int m = 0; m < channels; ++m) {
         float* const w = place(m, (c - from) * taps_);

@@ -74,6 +74,7 @@ class ListBuilder {
     uint32_t flip;  // channels whose list holds the weights that are gone
   };
   void fill(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
+  void masked(size_t first, size_t n, float* out) const;
   void put_filled(size_t first, size_t n, float factor, float* w, size_t step) const;
   template <Source S>
   void collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);

@@ -21,6 +21,11 @@ int share(int n, int wanted) {
 }
 }  // namespace
 
+int row_vectors(const Phase& phase, Grid grid, int lanes) {
+  const int cols = phase.col->count;
+  return grid.lanes == 1 ? (cols + lanes - 1) / lanes : cols;
+}
+
 int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk) {
   const Window row(map, phase, 1, phase.col->count, 1, grid.lanes);
   return std::clamp(static_cast<int>(kMostFloats / row.channel()), 1, chunk);
@@ -31,7 +36,7 @@ Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int 
   const bool positions = grid.lanes == 1;
   t.unit = positions ? 1 : grid.lanes;
   const int cols = phase.col->count, rows = phase.row->count;
-  t.vectors = positions ? (cols + lanes - 1) / lanes : cols;
+  t.vectors = row_vectors(phase, grid, lanes);
   t.chunk = chunk;
   // Whole blocks side by side where a block has too few positions, or too short rows.
   const size_t outer = phase.outer_out.size();
