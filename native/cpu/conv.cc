@@ -32,18 +32,16 @@ static inline void conv_clear(ConvSums<Q, P>& sums) {
 }
 
 // n entries of a set. What several channels want is loaded once, by an instruction of its own.
-template <int Q, int P, int Set, bool Ones>
+template <int Q, int P, int Set>
 static inline void conv_entries(ConvSums<Q, P>& sums, const float* x, const int32_t*& off, const float*& w,
                                 uint32_t n) {
   constexpr int kChannels = set_channels(Set);
   for (; n > 0; --n, ++off) {
     const float* const at = x + *off;
     vec weight[kChannels];
-    if (!Ones) {
 #pragma GCC unroll 4
-      for (int k = 0; k < kChannels; ++k) weight[k] = vec_all(w[k]);
-      w += kChannels;
-    }
+    for (int k = 0; k < kChannels; ++k) weight[k] = vec_all(w[k]);
+    w += kChannels;
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
       vec v = vec_load(at + p * kVecFloats);
@@ -52,10 +50,41 @@ static inline void conv_entries(ConvSums<Q, P>& sums, const float* x, const int3
 #pragma GCC unroll 4
       for (int m = 0; m < Q; ++m) {
         if (!(Set >> m & 1)) continue;
-        sums.at[m][p] = Ones ? sums.at[m][p] + v : vec_multiply_add(weight[k], v, sums.at[m][p]);
+        sums.at[m][p] = vec_multiply_add(weight[k], v, sums.at[m][p]);
         ++k;
       }
     }
+  }
+}
+
+// Weights of 1: what a set's channels add is the same for all of them, so that it is added up once. In two sums, as an addition takes
+// longer than two loads.
+template <int Q, int P, int Set>
+static inline void conv_set_ones(ConvSums<Q, P>& sums, const float* x, const int32_t*& off, uint32_t n) {
+  if (n == 0) return;
+  vec part[2][P];
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    part[0][p] = vec_load(x + off[0] + p * kVecFloats);
+    part[1][p] = vec_zero();
+  }
+  const int32_t* const end = off + n;
+  for (++off; off + 1 < end; off += 2)
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i)
+#pragma GCC unroll 8
+      for (int p = 0; p < P; ++p) part[i][p] = part[i][p] + vec_load(x + off[i] + p * kVecFloats);
+  if (off < end) {
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) part[1][p] = part[1][p] + vec_load(x + off[0] + p * kVecFloats);
+    ++off;
+  }
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    const vec all = part[0][p] + part[1][p];
+#pragma GCC unroll 4
+    for (int m = 0; m < Q; ++m)
+      if (Set >> m & 1) sums.at[m][p] = sums.at[m][p] + all;
   }
 }
 
@@ -68,7 +97,7 @@ static inline void conv_set_runs(ConvSums<Q, P>& sums, const float* x, const int
     n -= run;
     ConvSums<Q, P> part;
     conv_clear(part);
-    conv_entries<Q, P, Set, false>(part, x, off, w, run);
+    conv_entries<Q, P, Set>(part, x, off, w, run);
 #pragma GCC unroll 4
     for (int m = 0; m < Q; ++m) {
       if (!(Set >> m & 1)) continue;
@@ -85,8 +114,10 @@ static inline void conv_set(ConvSums<Q, P>& sums, const float* x, const int32_t*
                             uint32_t n) {
   if constexpr (Kind == ConvKind::runs)
     conv_set_runs<Q, P, Set>(sums, x, off, w, n);
+  else if constexpr (Kind == ConvKind::ones)
+    conv_set_ones<Q, P, Set>(sums, x, off, n);
   else
-    conv_entries<Q, P, Set, Kind == ConvKind::ones>(sums, x, off, w, n);
+    conv_entries<Q, P, Set>(sums, x, off, w, n);
 }
 
 // That set and all before it.
@@ -95,6 +126,20 @@ static inline void conv_sets(ConvSums<Q, P>& sums, const float* x, const int32_t
                              const uint32_t count[kQuadSets]) {
   conv_set<Q, P, Kind, Set>(sums, x, off, w, count[Set]);
   if constexpr (Set > 1) conv_sets<Q, P, Kind, Set - 1>(sums, x, off, w, count);
+}
+
+// What else is done to one channel's outputs.
+template <int P>
+static inline void conv_epilogue(const ConvArgs& a, int channel, vec out[P]) {
+  const ptrdiff_t at = channel * a.y_channel;
+  const vec factor = vec_all(a.factors ? a.factor * a.factors[channel] : a.factor), zero = vec_zero();
+  const vec plus_factor = vec_all(a.plus_factor);
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    out[p] = factor * out[p];
+    if (a.plus) out[p] = vec_multiply_add(plus_factor, vec_load(a.plus + at + a.yp[p]), out[p]);
+    out[p] = vec_where_bits(a.bits + (at + a.yp[p]) / 8, out[p], zero);
+  }
 }
 
 // Stores one channel's sums, and its largest value.
@@ -111,8 +156,10 @@ static inline void conv_store(const ConvArgs& a, int channel, const vec sum[P], 
     for (int p = 0; p < P; ++p) out[p] = out[p] + vec_load(y + a.yp[p]);
   }
 #pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) out[p] = vec_max(out[p], least);
+  if (a.bits) conv_epilogue<P>(a, channel, out);
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
-    out[p] = vec_max(out[p], least);
     top = vec_max(out[p], top);
     vec_store(y + a.yp[p], out[p]);
   }
@@ -161,3 +208,9 @@ static void conv_of(const ConvArgs* a) {
 static void conv(const ConvArgs* a) { conv_of<ConvKind::plain>(a); }
 static void conv_runs(const ConvArgs* a) { conv_of<ConvKind::runs>(a); }
 static void conv_ones(const ConvArgs* a) { conv_of<ConvKind::ones>(a); }
+
+static void fetch(const float* x, size_t step, int channels, size_t n) {
+  constexpr size_t kLine = 16;
+  for (int c = 0; c < channels; ++c, x += step)
+    for (size_t i = 0; i < n; i += kLine) prefetch_to_l2(x + i);
+}

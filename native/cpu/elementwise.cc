@@ -115,55 +115,68 @@ static void affine(const AffineArgs* a) {
   *a->max = larger(vec_largest(tops), top);
 }
 
-// Over n vectors and the first `filled` of their lanes: the mean, and the sum of squared distances from it. Two sweeps, because one
-// loses the variance of a channel whose mean is large; callers keep n small enough for the second to hit L1. Sums have two levels.
+// Over all vectors and the first `filled` of their lanes: the mean, and the sum of squared distances from it. Two sweeps, because one
+// loses the variance of a channel whose mean is large; callers keep them few enough for the second to hit L1. Sums have two levels.
 static constexpr size_t kMomentRun = 16;
 
-// Per lane: sum over i of (x[i] - center)^power, power 1 or 2.
-template <int Power>
-static void lane_sums(const float* x, size_t n, int lanes, float center, float* sum) {
-  if (lanes != kVecFloats) {
-    for (int l = 0; l < lanes; ++l) sum[l] = 0.0f;
-    for (size_t at = 0; at < n; at += kMomentRun) {
-      const size_t end = n < at + kMomentRun ? n : at + kMomentRun;
-      for (int l = 0; l < lanes; ++l) {
-        float run = 0.0f;
-        for (size_t i = at; i < end; ++i) {
-          const float d = x[i * lanes + l] - center;
-          run += Power == 1 ? d : d * d;
-        }
-        sum[l] += run;
-      }
+// Runs go on from row to row, so that a tensor's sums do not depend on how it lies: fn(first, end, flush) for stretches of vectors in
+// a row, `flush` where a run ends.
+template <typename Fn>
+static inline void each_run(Rows rows, Fn fn) {
+  size_t left = kMomentRun;
+  for (size_t r = 0; r < rows.count; ++r)
+    for (size_t at = 0; at < rows.vectors;) {
+      const size_t n = rows.vectors - at < left ? rows.vectors - at : left;
+      left -= n;
+      fn(r * rows.step, at, at + n, left == 0);
+      if (left == 0) left = kMomentRun;
+      at += n;
     }
-    return;
-  }
-  const vec minus = vec_all(-center);
-  vec total = vec_zero();
-  for (size_t at = 0; at < n; at += kMomentRun) {
-    const size_t end = n < at + kMomentRun ? n : at + kMomentRun;
-    vec run = vec_zero();
-    for (size_t i = at; i < end; ++i) {
-      const vec d = vec_load(x + i * kVecFloats) + minus;
-      run = Power == 1 ? run + d : vec_multiply_add(d, d, run);
-    }
-    total = total + run;
-  }
-  vec_store(sum, total);
 }
 
-static void moments(const float* x, size_t n, int lanes, int filled, double* mean, double* m2) {
-  float sums[64];
-  const double count = (double)n * filled;
-  lane_sums<1>(x, n, lanes, 0.0f, sums);
+// Over the first `filled` lanes: sum of (x - center)^power, power 1 or 2.
+template <int Power>
+static double power_sum(const float* x, Rows rows, int lanes, int filled, float center) {
+  float sums[64] = {};
+  if (lanes == kVecFloats) {
+    const vec minus = vec_all(-center);
+    vec total = vec_zero(), run = vec_zero();
+    each_run(rows, [&](size_t row, size_t first, size_t end, bool flush) {
+      for (size_t i = first; i < end; ++i) {
+        const vec d = vec_load(x + row + i * kVecFloats) + minus;
+        run = Power == 1 ? run + d : vec_multiply_add(d, d, run);
+      }
+      if (!flush) return;
+      total = total + run;
+      run = vec_zero();
+    });
+    vec_store(sums, total + run);
+  } else {
+    float run[64] = {};
+    each_run(rows, [&](size_t row, size_t first, size_t end, bool flush) {
+      for (int l = 0; l < lanes; ++l) {
+        for (size_t i = first; i < end; ++i) {
+          const float d = x[row + i * lanes + l] - center;
+          run[l] += Power == 1 ? d : d * d;
+        }
+        if (!flush) continue;
+        sums[l] += run[l];
+        run[l] = 0.0f;
+      }
+    });
+    for (int l = 0; l < lanes; ++l) sums[l] += run[l];
+  }
   double s = 0.0;
   for (int l = 0; l < filled; ++l) s += sums[l];
-  *mean = s / count;
-  const float center = (float)*mean;
-  lane_sums<2>(x, n, lanes, center, sums);
-  s = 0.0;
-  for (int l = 0; l < filled; ++l) s += sums[l];
+  return s;
+}
+
+static void moments(const float* x, Rows rows, int lanes, int filled, double* mean, double* m2) {
+  const double count = static_cast<double>(rows.count * rows.vectors) * filled;
+  *mean = power_sum<1>(x, rows, lanes, filled, 0.0f) / count;
+  const float center = static_cast<float>(*mean);
   const double off = *mean - center;
-  *m2 = s - off * off * count;
+  *m2 = power_sum<2>(x, rows, lanes, filled, center) - off * off * count;
 }
 
 static bool score(const float* theta, float* s, size_t n, double shift, double factor) {

@@ -42,6 +42,17 @@ struct ConvArgs {
   bool add;             // to what y holds
   bool clamp;           // negative results become 0
   float* max;           // in and out: largest value stored, or null
+  // Null, or: y becomes bit ? factor * factors[channel] * y + plus_factor * plus : 0. Bits and plus lie like y, factors and plus may be
+  // null.
+  const uint8_t* bits;
+  const float* plus;
+  const float* factors;
+  float factor, plus_factor;
+};
+
+// Rows of so many neighbouring vectors, `step` floats from one to the next.
+struct Rows {
+  size_t count, vectors, step;
 };
 
 // Neighbouring vectors of d and of x that are multiplied.
@@ -206,6 +217,8 @@ struct Kernels {
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1
+  // Brings n floats of each channel, `step` apart, into L2, where they are wanted soon.
+  void (*fetch)(const float* x, size_t step, int channels, size_t n);
   void (*grad)(const GradArgs*);
   void (*outer)(const OuterArgs*);
   // y = W x and y += Wᵀ x, by [0] for lanes and [1] for a single sample.
@@ -229,8 +242,8 @@ struct Kernels {
   bool (*score)(const float* theta, float* s, size_t n, double shift, double factor);
   // y = s*(x - m) + t.
   void (*affine)(const AffineArgs*);
-  // Mean, and sum of squared distances from it, of n vectors' first `filled` lanes.
-  void (*moments)(const float* x, size_t n, int lanes, int filled, double* mean, double* m2);
+  // Mean, and sum of squared distances from it, of vectors' first `filled` lanes.
+  void (*moments)(const float* x, Rows rows, int lanes, int filled, double* mean, double* m2);
   void (*axis)(const AxisArgs*);
   void (*axis_max)(const AxisMaxArgs*);
   void (*axis_back)(const AxisBackArgs*);

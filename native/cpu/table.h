@@ -8,6 +8,7 @@ static const Kernels kTable = {
     conv,
     conv_runs,
     conv_ones,
+    fetch,
     grad,
     outer,
     {direct_rows_lanes, direct_rows_single},

@@ -197,6 +197,14 @@ static inline vec vec_where_bits(const uint8_t* bits, const vec& yes, const vec&
   return r;
 }
 
+static inline void prefetch_to_l2(const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, 0, 2);
+#else
+  (void)p;
+#endif
+}
+
 static inline void prefetch_to_write(const void* p) {
 #if defined(__GNUC__) || defined(__clang__)
   __builtin_prefetch(p, 1);

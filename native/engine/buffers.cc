@@ -33,6 +33,14 @@ Buffer BufferPool::acquire(size_t floats) {
                                        [state = state_, bytes](float* p) { state->arena.give(p, bytes); }));
 }
 
+Buffer BufferPool::acquire_behind(size_t lead, size_t floats) {
+  constexpr size_t kLine = 16;
+  const size_t before = (lead + kLine - 1) / kLine * kLine;
+  Buffer whole = acquire(before + floats);
+  std::fill_n(whole.get(), before, 0.0f);
+  return Buffer(std::move(whole), before);
+}
+
 size_t BufferPool::current() const { return state_->held; }
 size_t BufferPool::peak() const { return state_->peak; }
 

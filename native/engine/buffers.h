@@ -20,6 +20,8 @@ class Buffer {
  private:
   friend class BufferPool;
   explicit Buffer(std::shared_ptr<float> data) : data_(std::move(data)) {}
+  // The same memory from its `first` float on.
+  Buffer(Buffer whole, size_t first) : data_(whole.data_, whole.data_.get() + first) {}
   std::shared_ptr<float> data_;
 };
 
@@ -28,6 +30,8 @@ class BufferPool {
   BufferPool();
   // Uninitialised. Throws Error(ERR_MEMORY) naming the size when the system has none.
   Buffer acquire(size_t floats);
+  // With `lead` zeros before them.
+  Buffer acquire_behind(size_t lead, size_t floats);
   Buffer acquire_bytes(size_t bytes) { return acquire((bytes + 3) / 4); }
   // Bytes held from the system, in use or waiting; and the most there ever were.
   size_t current() const;

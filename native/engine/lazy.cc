@@ -7,7 +7,7 @@ namespace {
 
 // Channels that repeat are spelled out, times the factor.
 void spell_out(const Env& env, Grid grid, size_t elements, const Value& v, size_t lo, size_t hi, float* out) {
-  const size_t run = v.plane * grid.lanes, whole = elements * grid.lanes;
+  const size_t run = v.plane * grid.lanes, whole = (v.halo ? v.halo->elements() : elements) * grid.lanes;
   while (lo < hi) {
     const size_t block = lo / whole, place = lo % whole, channel = place / run;
     const size_t n = std::min(hi - lo, run - place % run);
@@ -56,12 +56,42 @@ void evaluate(const Env& env, Grid grid, size_t elements, const Value& v, size_t
   env.kernels.axpby(part, 1.0f, out, 1.0f, n);
 }
 
-Value settle(Env& env, Grid grid, size_t elements, Value v) {
-  if (!v.lazy() && v.factor == 1.0f) return v;
-  const size_t n = grid.floats(elements);
-  Value y;
+bool fills_gaps(const Value& v) {
+  return (v.affine && !(v.affine->center.empty() && v.affine->shift.empty())) ||
+         (v.plus && fills_gaps(*v.plus));
+}
+
+Value computed(Env& env, Value v) {
+  if (!v.pending) return v;
+  Value y = (*v.pending)(env, nullptr);
+  v.data = std::move(y.data);
+  v.pending = nullptr;
+  if (!v.lazy() && v.factor == 1.0f) v.max = y.max;
+  return v;
+}
+
+Value gated_by(Env& env, Grid grid, size_t elements, Value v, const uint8_t* bits) {
+  Epilogue e{bits, v.factor};
+  Value plus;
+  if (v.plus) {
+    plus = *v.plus;
+    v.plus = nullptr;
+    if (plus.lazy()) plus = settle(env, grid, elements, std::move(plus));
+    e.plus = &plus;
+  }
+  if (v.affine) e.scale = v.affine->scale.data();
+  Value y = (*v.pending)(env, &e);
   y.exp = v.exp;
-  y.data = v.repeat == 1 && v.data.unshared() ? v.data : env.pool.acquire(n);
+  return y;
+}
+
+Value settle(Env& env, Grid grid, size_t elements, Value v) {
+  v = computed(env, std::move(v));
+  if (!v.lazy() && v.factor == 1.0f) return v;
+  const size_t n = floats(grid, elements, v.halo);
+  Value y = empty_for(env, grid, elements, v);
+  y.exp = v.exp;
+  const bool clear = v.halo && fills_gaps(v);
   const bool scored = v.max > 0.0f;  // f has no maximum to keep
   SharedMax max;
   for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
@@ -69,8 +99,53 @@ Value settle(Env& env, Grid grid, size_t elements, Value v) {
       evaluate(env, grid, elements, v, from, to, y.data.get() + from);
       if (scored) max.add(env.kernels.largest(y.data.get() + from, to - from));
     });
+    if (clear) clear_gaps(*v.halo, grid.lanes, y.data.get(), lo, hi);
   });
   y.max = max.get();
+  return y;
+}
+
+Value empty_for(Env& env, Grid grid, size_t elements, const Value& v) {
+  if (v.repeat > 1 || !v.data.unshared()) return empty(env, grid, elements, v.halo);
+  Value y;
+  y.data = v.data;
+  y.halo = v.halo;
+  return y;
+}
+
+namespace {
+
+// Between a tensor with gaps and one without.
+template <bool Open>
+void move_rows(Env& env, Grid grid, const Halo& h, const float* from, float* to) {
+  const size_t lanes = grid.lanes, row = h.row * lanes, cols = h.cols * lanes;
+  env.threads.run(grid.blocks * h.channels, [&](size_t c) {
+    const float* in = from + c * (Open ? h.rows * cols : h.channel * lanes);
+    float* out = to + c * (Open ? h.channel * lanes : h.rows * cols);
+    for (size_t r = 0; r < h.rows; ++r)
+      memcpy(out + r * (Open ? row : cols), in + r * (Open ? cols : row), cols * sizeof(float));
+    if (Open) clear_gaps(h, lanes, out, 0, h.channel * lanes);
+  });
+}
+
+}  // namespace
+
+Value flat(Env& env, Grid grid, size_t elements, Value v) {
+  return laid(env, grid, elements, nullptr, settle(env, grid, elements, std::move(v)));
+}
+
+Value laid(Env& env, Grid grid, size_t elements, const Halo* halo, Value v) {
+  if ((!v.data && !v.pending) || v.halo == halo) return v;
+  v = settle(env, grid, elements, std::move(v));
+  if (v.halo && halo) v = laid(env, grid, elements, nullptr, std::move(v));
+  Value y = empty(env, grid, elements, halo);
+  y.exp = v.exp;
+  y.max = v.max;
+  y.moments = v.moments;
+  if (halo)
+    move_rows<true>(env, grid, *halo, v.data.get(), y.data.get());
+  else
+    move_rows<false>(env, grid, *v.halo, v.data.get(), y.data.get());
   return y;
 }
 

@@ -48,7 +48,8 @@ Program::Program(Plan plan, std::vector<const float*> weights, const ProgramOpti
       kernels_(pick_kernels(options.isa_limit)),
       threads_(options.threads),
       weights_(plan_, std::move(weights)),
-      env_{plan_, kernels_, threads_, pool_, scratch_, options.batch_statistics},
+      halos_(plan_),
+      env_{plan_, kernels_, threads_, pool_, scratch_, halos_, options.batch_statistics},
       joint_(options.joint) {
   for (const auto& s : plan_.steps) steps_.push_back(make_step(plan_, s, weights_));
   count_readers();
@@ -159,7 +160,7 @@ std::string Program::first_bad_step(const float* x, int samples) {
   for (auto& s : steps_) {
     s->forward(env_, pass);
     const size_t elements = plan_.values[s->step().output].size;
-    const Value v = settle(env_, pass.grid, elements, pass.f.peek(s->step().output));
+    const Value v = flat(env_, pass.grid, elements, pass.f.peek(s->step().output));
     if (!v.data) continue;
     if (all_finite(env_, v.data.get(), pass.grid.floats(elements))) continue;
     culprit = "node '" + s->step().name + "' is the first to produce NaN or infinity";

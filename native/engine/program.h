@@ -75,6 +75,7 @@ class Program {
   BufferPool pool_;
   ScratchPool scratch_;
   Weights weights_;
+  Halos halos_;
   Env env_;
   bool joint_;
   std::vector<StepPtr> steps_;

@@ -40,12 +40,13 @@ void Threads::wait_awake(Done done) const {
 }
 
 Threads::Threads(int count)
-    : own_processors_(static_cast<unsigned>(count) <= std::thread::hardware_concurrency()) {
+    : own_processors_(static_cast<unsigned>(count) <= std::thread::hardware_concurrency()),
+      shares_(new Share[count]) {
   try {
     for (int i = 1; i < count; ++i)
-      workers_.emplace_back([this] {
+      workers_.emplace_back([this, i] {
         flush_denormals();
-        work();
+        work(i);
       });
   } catch (const std::system_error& e) {
     const size_t started = workers_.size() + 1;
@@ -72,22 +73,39 @@ void Threads::check_abort() const {
   if (aborted()) throw Error("ERR_ABORTED", "stopped");
 }
 
-void Threads::drain() {
+bool Threads::Share::take(bool own, size_t* task) {
+  uint64_t seen = tasks.load(std::memory_order_relaxed);
   for (;;) {
-    const size_t i = next_.fetch_add(1, std::memory_order_relaxed);
-    if (i >= total_) return;
+    const uint64_t first = seen >> 32, end = seen & 0xffffffff;
+    if (first >= end) return false;
+    const uint64_t left = own ? (first + 1) << 32 | end : first << 32 | (end - 1);
+    if (!tasks.compare_exchange_weak(seen, left, std::memory_order_relaxed)) continue;
+    *task = own ? first : end - 1;
+    return true;
+  }
+}
+
+bool Threads::next(size_t thread, size_t* task) {
+  const size_t all = count();
+  for (size_t i = 0; i < all; ++i)
+    if (shares_[(thread + i) % all].take(i == 0, task)) return true;
+  return false;
+}
+
+void Threads::drain(size_t thread) {
+  for (size_t task; next(thread, &task);) {
     try {
       check_abort();
-      (*task_)(i);
+      (*task_)(task);
     } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
-      next_.store(total_, std::memory_order_relaxed);
+      for (int i = 0; i < count(); ++i) shares_[i].set(0, 0);
     }
   }
 }
 
-void Threads::work() {
+void Threads::work(size_t thread) {
   uint64_t seen = 0;
   for (;;) {
     wait_awake([&] { return stop_ || generation_ != seen; });
@@ -97,7 +115,7 @@ void Threads::work() {
       if (stop_) return;
       seen = generation_;
     }
-    drain();
+    drain(thread);
     std::lock_guard<std::mutex> lock(mutex_);
     if (--busy_ == 0) done_.notify_one();
   }
@@ -109,8 +127,8 @@ void Threads::run(size_t n, const std::function<void(size_t)>& task) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     task_ = &task;
-    total_ = n;
-    next_.store(0, std::memory_order_relaxed);
+    const size_t all = count();
+    for (size_t i = 0; i < all; ++i) shares_[i].set(n * i / all, n * (i + 1) / all);
     failure_ = nullptr;
     if (n > 1) {
       busy_ = workers_.size();
@@ -118,7 +136,7 @@ void Threads::run(size_t n, const std::function<void(size_t)>& task) {
     }
   }
   if (n > 1) wake_.notify_all();
-  drain();
+  drain(0);
   wait_awake([&] { return busy_ == 0; });
   std::unique_lock<std::mutex> lock(mutex_);
   done_.wait(lock, [&] { return busy_ == 0; });

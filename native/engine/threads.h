@@ -1,9 +1,11 @@
-// The program's own threads. Work is a numbered list of tasks made from shapes alone; which thread runs which does not matter.
+// The program's own threads. Work is a numbered list of tasks made from shapes alone; which thread runs which does not matter to the
+// result. Neighbouring tasks go to one thread, and the same ones in each step, so that it finds in its caches what it left there.
 #pragma once
 #include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -30,9 +32,17 @@ class Threads {
   void check_abort() const;
 
  private:
+  // Tasks [first, end) that a thread has before it, in one number. It takes the first; who has none left takes another's last.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> tasks{0};
+    void set(size_t first, size_t end) { tasks = first << 32 | end; }
+    bool take(bool own, size_t* task);
+  };
+
   void stop();
-  void work();
-  void drain();
+  void work(size_t thread);
+  void drain(size_t thread);
+  bool next(size_t thread, size_t* task);
   template <typename Done>
   void wait_awake(Done done) const;
 
@@ -41,8 +51,7 @@ class Threads {
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   const std::function<void(size_t)>* task_ = nullptr;
-  size_t total_ = 0;
-  std::atomic<size_t> next_{0};
+  std::unique_ptr<Share[]> shares_;  // one a thread
   std::atomic<size_t> busy_{0};
   std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stop_{false};

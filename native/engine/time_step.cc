@@ -76,14 +76,14 @@ class StepTimer {
     pass.f.reset(one_reader_each());
     pass.f.put(input_, x_);
     const double seconds = timed([&] { step_->f(env_, pass); });
-    if (last) store(pass.f.take_lazy(output_), output_);
+    if (last) store(pass.take(env_, output_), output_);
     return seconds;
   }
 
   double up(bool last) {
     Walk walk = walk_of(timing_.part == StepPart::h ? Net::h : Net::j);
     const double seconds = timed([&] { step_->up(env_, walk); });
-    if (last) store(walk.values.take_lazy(output_), output_);
+    if (last) store(walk.take(env_, output_), output_);
     return seconds;
   }
 
@@ -96,7 +96,7 @@ class StepTimer {
     walk.up[0][output_] = d_;
     GradientStore gradients(env_.plan, {timing_.out});
     const double seconds = timed([&] { step_->down(env_, walk, gradients); });
-    if (last && !weights) store(std::move(walk.up[0][input_]), input_);
+    if (last && !weights) store(walk.take_up(env_, 0, input_), input_);
     if (last && weights) store(gradients);
     return seconds;
   }
@@ -147,7 +147,8 @@ void time_step(const Plan& plan, const float* weights, const uint8_t* mask, size
   store.set_mask(0, mask, mask_bytes);
   BufferPool pool;
   ScratchPool scratch;
-  Env env{plan, pick_kernels(timing.isa_limit), threads, pool, scratch, false};
+  const Halos halos(plan);
+  Env env{plan, pick_kernels(timing.isa_limit), threads, pool, scratch, halos, false};
   StepTimer timer(env, store, timing);
   timer.run(false);
   for (size_t i = 0; i < timing.repeats; ++i) timing.seconds[i] = timer.run(i + 1 == timing.repeats);

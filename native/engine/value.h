@@ -2,11 +2,15 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
+#include <vector>
 
 #include "buffers.h"
 
 namespace px {
 
+struct Halo;     // halo.h
 struct Moments;  // linear/moments.h
 
 // scale*(x - center) + shift, each holding for runs of `segment` elements and repeating; any may be empty.
@@ -17,6 +21,17 @@ struct ChannelAffine {
   size_t period() const { return std::max(scale.size(), shift.size()); }
 };
 
+struct Env;
+struct Value;
+
+// What may be done to a linear step's output as it is stored: y = (bit ? factor * scale[channel] * y + plus->factor * plus : 0).
+struct Epilogue {
+  const uint8_t* bits;  // one a float of y, gaps included
+  float factor = 1.0f;
+  const float* scale = nullptr;  // per channel, or null
+  const Value* plus = nullptr;   // lies like y, and nothing is left to do on it but its factor
+};
+
 // Arithmetic may be left to the reader, so that a normalisation or a sum costs no pass of its own (lazy.h): the tensor is then
 // factor * affine(data) + plus, and `max` is a bound.
 struct Value {
@@ -24,15 +39,21 @@ struct Value {
   int exp = 0;
   float max = 0.0f;  // largest entry; 0 means the tensor is zero, and takes no part in any alignment
 
+  const Halo* halo =
+      nullptr;  // how the data lies where it has gaps; those of a Plan's values live as long as its program
+
   std::shared_ptr<const ChannelAffine> affine;
   float factor = 1.0f;
   std::shared_ptr<const Value> plus;
   size_t repeat = 1;  // so many neighbouring channels, of `plane` elements each, are one channel of data
   size_t plane = 0;
   std::shared_ptr<const std::vector<Moments>> moments;  // per channel of data, where its maker knows them
+  // Instead of data: a linear step that waits for what can be done to its output as it is stored; null: nothing. The result's exponent
+  // is the value's own before any factor.
+  std::shared_ptr<const std::function<Value(Env&, const Epilogue*)>> pending;
 
   bool zero() const { return !(max > 0.0f); }
-  bool lazy() const { return affine || plus || repeat > 1; }
+  bool lazy() const { return affine || plus || repeat > 1 || pending; }
 };
 
 // 2^k as a float, k clamped to the normal range: scaling by it is exact.

@@ -4,6 +4,7 @@
 
 #include "../cpu/kernels.h"
 #include "buffers.h"
+#include "halo.h"
 #include "plan.h"
 #include "scratch.h"
 #include "threads.h"
@@ -60,8 +61,20 @@ struct Env {
   Threads& threads;
   BufferPool& pool;
   ScratchPool& scratch;
+  const Halos& halos;
   bool batch_statistics;  // norm = batch
+
+  // How a value's samples lie where they have gaps; a single sample has none.
+  const Halo* halo(uint32_t id, Grid grid) const { return grid.lanes > 1 ? halos.of(id) : nullptr; }
 };
+
+// Floats of a tensor, gaps included.
+inline size_t floats(Grid grid, size_t elements, const Halo* halo) {
+  return grid.floats(halo ? halo->elements() : elements);
+}
+
+// A tensor to be filled. Its gaps hold anything, but for those before the first channel.
+Value empty(Env& env, Grid grid, size_t elements, const Halo* halo);
 
 // A pass of h, g or j: forward values, and upstream values on the way back. g carries two upstreams as columns.
 struct Walk {
@@ -71,13 +84,16 @@ struct Walk {
   int columns = 1;
   std::vector<Value> up[2];
 
-  // A value with nothing left to do.
+  // A value with nothing left to do, and without gaps.
   Value take(Env& env, uint32_t id);
+  // As steps want it that know about gaps: lying as `as` does, perhaps with arithmetic left to do.
+  Value take_laid(Env& env, uint32_t id, uint32_t as);
 
   // Adds a contribution to the upstream of a value; contributions are non-negative, so nothing cancels.
   void add_up(Env& env, int column, uint32_t id, Value contribution);
   Value take_up_lazy(int column, uint32_t id) { return std::move(up[column][id]); }
   Value take_up(Env& env, int column, uint32_t id);
+  Value take_up_laid(Env& env, int column, uint32_t id);
 };
 
 // A micro-batch: f, and beside it h or j.
@@ -88,11 +104,12 @@ struct DataPass {
   bool scoring = true;   // false: f alone
   bool adjoint = false;  // j will walk back: steps leave their records
 
-  // f of a value with nothing left to do.
+  // f of a value with nothing left to do, and without gaps; and as Walk::take_laid.
   Value take(Env& env, uint32_t id);
+  Value take_laid(Env& env, uint32_t id, uint32_t as);
 };
 
-// y = 2^k * x, elementwise over whole tensors: small helpers the steps share.
+// y = 2^k * x, elementwise over whole tensors: small helpers the steps share. Gaps stay as they are.
 Value scaled_copy(Env& env, Grid grid, size_t elements, Value x, Scalar s);
 Value aligned_sum(Env& env, Grid grid, size_t elements, Value a, Value b);
 

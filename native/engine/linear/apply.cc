@@ -10,7 +10,8 @@ constexpr int kMinQuads = 4;    // quads of channels a task has at least, where 
 constexpr int kSomeQuads = 14;  // quads whose lists are made together: as many as a word of a mask has
 constexpr size_t kSortedPlaces = 16 * 1024;  // places for weights that are sorted together: 4 MiB of them
 constexpr size_t kAdjoining = 512;           // weights that lie side by side and are worth a look elsewhere
-constexpr double kShortList = 10;            // entries that need no runs
+constexpr double kRunsDensity =
+    0.8;  // from here on f is summed in runs: with fewer weights short chunks are as accurate, and faster
 constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kListBytes = 16 * 1024;          // of lists that go over a band together: half of L1
 constexpr size_t kTaskWeights = size_t{1} << 16;  // weights a task of such a layer looks at
@@ -19,7 +20,7 @@ constexpr size_t kTaskWeights = size_t{1} << 16;  // weights a task of such a la
 class PhaseRun {
  public:
   PhaseRun(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& call,
-           std::vector<SharedMax>& tops)
+           std::vector<SharedMax>& tops, bool clears)
       : env_(env),
         map_(map),
         phase_(phase),
@@ -29,15 +30,17 @@ class PhaseRun {
         blocks_(call.grid.blocks * static_cast<int>(call.tensors.size())),
         filled_(call.weight.source != Source::mask && !call.box &&
                 ListBuilder::better_filled(call.weight.density, vectors())),
-        chunk_(call.box ? 1
-                        : bounded_chunk(map, phase, call.grid,
-                                        chunk_channels(map, phase, filled_ ? 1.0 : call.weight.density))),
+        in_place_(!call.box && reads_in_place(map, phase, call.grid)),
+        runs_(call.weight.source == Source::theta && list_density() >= kRunsDensity),
+        chunk_(call.box
+                   ? 1
+                   : bounded_chunk(map, phase, call.grid,
+                                   chunk_channels(map, phase, list_density(), most_entries()), in_place_)),
         chunks_(call.box ? 1 : (map.in_channels + chunk_ - 1) / chunk_),
         quads_((map.out_channels + kQuad - 1) / kQuad),
-        runs_(call.weight.source == Source::theta &&
-              chunk_ * phase.taps() * call.weight.density > kShortList),
-        tiling_(tile(map, phase, grid(), lanes_, chunk_)),
-        window_(map, phase, tiling_.rows, phase.col->count, tiling_.slots, tiling_.unit) {
+        clears_(map.out_halo && clears),
+        tiling_(tile(map, phase, grid(), lanes_, chunk_, in_place_)),
+        window_(map, phase, tiling_.rows, phase.col->count, tiling_.slots, tiling_.unit, in_place_) {
     if (call.box) return;
     entries_ = window_.entries(chunk_);
     if (call.weight.source != Source::mask) return;
@@ -49,6 +52,12 @@ class PhaseRun {
 
  private:
   class Task;
+
+  // Share of places that lists hold.
+  double list_density() const { return filled_ ? 1.0 : call_.weight.density; }
+  double most_entries() const {
+    return call_.weight.source == Source::theta && !runs_ ? kMostAccurate : kMostEntries;
+  }
 
   bool moments() const { return call_.moments != nullptr; }
 
@@ -69,6 +78,12 @@ class PhaseRun {
   // That a weight meets.
   size_t vectors() const {
     return phase_.positions() / phase_.col->count * row_vectors(phase_, call_.grid, lanes_) * blocks_;
+  }
+
+  // Outputs of neighbouring rows are neighbours.
+  bool rows_join() const {
+    return phase_.col->step * phase_.col_axis->out_stride == 1 && phase_.row->step == 1 &&
+           phase_.row_axis->out_stride == static_cast<size_t>(phase_.col->count);
   }
 
   bool ones() const { return call_.box || call_.weight.source == Source::mask; }
@@ -138,8 +153,10 @@ class PhaseRun {
   const int lanes_;
   const int blocks_;   // of all tensors
   const bool filled_;  // see ListBuilder
-  const int chunk_, chunks_, quads_;
+  const bool in_place_;
   const bool runs_;  // f's sums want accuracy
+  const int chunk_, chunks_, quads_;
+  const bool clears_;  // each band's gaps are cleared with it
   const Tiling tiling_;
   const Window window_;
   std::vector<int32_t> entries_;
@@ -173,6 +190,11 @@ class PhaseRun::Task {
       for (size_t p = 0; p < points(); ++p) yp_.push_back(static_cast<ptrdiff_t>(p * lanes));
       return;
     }
+    if (run.in_place_ && run.window_.row() == static_cast<size_t>(cols) * lanes && run.rows_join()) {
+      add_row(run.window_.point(0, 0, 0), static_cast<size_t>(cols) * band.rows, 0);
+      for (size_t p = 0; p < points(); ++p) yp_.push_back(static_cast<ptrdiff_t>((out_at(0, 0) + p) * lanes));
+      return;
+    }
     for (int r = 0; r < band.rows; ++r) {
       add_row(run.window_.point(0, r, 0), static_cast<size_t>(cols) * band.slots, 0);
       for (int c = 0; c < cols; ++c)
@@ -184,7 +206,7 @@ class PhaseRun::Task {
   void run() {
     const LinearMap& map = run_.map_;
     const int chunk = run_.chunk_;
-    input_ = room(scratch_->input, (chunk + 1) * run_.window_.channel());
+    room_ = room(scratch_->input, ((run_.in_place_ ? 0 : chunk) + 1) * run_.window_.band());
     const int channels = std::min(map.out_channels, kQuad * end_) - kQuad * first_;
     const size_t floats = points() * run_.lanes_;
     if (gathered()) output_ = room(scratch_->output, floats * channels);
@@ -199,12 +221,14 @@ class PhaseRun::Task {
       for (int q = 0; q < run_.chunks_; ++q) {
         const int from = q * chunk, to = std::min(map.in_channels, from + chunk);
         gather(g, from, to);
+        look_ahead(g, q);
         const bool boxed = lists(g, q, from, to, a);
         if (boxed) add_channels(to - from);
         a.bias = q == 0 && run_.call_.bias ? run_.call_.bias + channel : nullptr;
         a.add = q > 0;
         const bool last = q + 1 == run_.chunks_;
         a.clamp = last && run_.call_.weight.source == Source::mask;
+        if (last && run_.call_.epilogue) epilogue(channel, a);
         a.max = last && !run_.tops_.empty() && !gathered() ? &top : nullptr;
         tiles(a, boxed);
       }
@@ -213,6 +237,7 @@ class PhaseRun::Task {
       else if (!run_.tops_.empty())
         run_.tops_[0].add(top);
       if (run_.moments()) measure(channel, channels);
+      if (run_.clears_) clear(channel, channels);
     }
   }
 
@@ -222,6 +247,18 @@ class PhaseRun::Task {
     ptrdiff_t x;
     size_t first, end;
     int slot;
+  };
+
+  // So many neighbouring vectors of some channels, to be fetched in turns.
+  struct Ahead {
+    const float* from = nullptr;
+    size_t step = 0, vectors = 0;
+    int channels = 0;
+
+    void fetch(const Kernels& kernels, size_t turn, size_t turns) const {
+      const size_t lo = vectors * turn / turns, hi = vectors * (turn + 1) / turns;
+      if (lo < hi) kernels.fetch(from + lo * kernels.lanes, step, channels, (hi - lo) * kernels.lanes);
+    }
   };
 
   // Vectors run along positions: outputs go through a buffer.
@@ -236,13 +273,42 @@ class PhaseRun::Task {
 
   void gather(int g, int from, int to) {
     const size_t first = static_cast<size_t>(g) * run_.map_.in_channels;
+    if (run_.in_place_) {
+      input_ = run_.window_.at(run_.x(band_.block), first + from, band_.row);
+      return;
+    }
+    float* const input = room_;
     for (int n = 0; n < band_.slots; ++n) {
       const float* x = run_.x(band_.block + n);
       if (run_.call_.box)
-        run_.window_.gather_sum(x, first, run_.map_.in_channels, band_.outer, band_.row, n, input_);
+        run_.window_.gather_sum(x, first, run_.map_.in_channels, band_.outer, band_.row, n, input);
       else
-        run_.window_.gather(x, first + from, to - from, band_.outer, band_.row, n, input_);
+        run_.window_.gather(x, first + from, to - from, band_.outer, band_.row, n, input);
     }
+    input_ = input;
+  }
+
+  // What will be gathered next, chunk by chunk and band by band, comes into the cache while this chunk is computed: of a band's only
+  // chunk, the rows that the next band does not share with it.
+  void look_ahead(int g, int q) {
+    ahead_ = Ahead();
+    if (gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1) return;
+    const int chunk = run_.chunk_, groups = run_.map_.groups;
+    const int turn = g * run_.chunks_ + q + 1;  // the next chunk in this band
+    const bool last = turn == groups * run_.chunks_;
+    const size_t index = index_ + (last ? 1 : 0);
+    if (index == run_.tiling_.band_count(run_.phase_)) return;
+    const Band band(run_.tiling_, run_.phase_, run_.grid(), index);
+    const int group = last ? 0 : turn / run_.chunks_, from = last ? 0 : turn % run_.chunks_ * chunk;
+    auto reach = run_.window_.reach(band.outer, band.row);
+    const bool shared = last && turn == 1 && band.block == band_.block && band.outer == band_.outer;
+    if (shared) reach.first = std::max(reach.first, run_.window_.reach(band_.outer, band_.row).end);
+    if (reach.end <= reach.first) return;
+    const size_t lanes = run_.lanes_, channel = static_cast<size_t>(group) * run_.map_.in_channels + from;
+    ahead_.from = run_.x(band.block) + (channel * run_.map_.in_channel_stride + reach.first) * lanes;
+    ahead_.step = run_.map_.in_channel_stride * lanes;
+    ahead_.channels = std::min(chunk, run_.map_.in_channels - from);
+    ahead_.vectors = reach.end - reach.first;
   }
 
   // For lists that do not outlive the chunk.
@@ -253,6 +319,17 @@ class PhaseRun::Task {
     for (size_t q = 0; q < quads; ++q) own_rooms_.push_back({off + q * each, w + q * each * kQuad});
     own_lists_.resize(quads);
     builder_ = std::make_unique<ListBuilder>(run_.builder(*scratch_));
+  }
+
+  void epilogue(size_t channel, ConvArgs& a) const {
+    const Epilogue& e = *run_.call_.epilogue;
+    const ptrdiff_t at = a.y - run_.tensor(band_.block).y;
+    a.bits = e.bits + at / 8;
+    a.factor = e.factor;
+    a.factors = e.scale ? e.scale + channel : nullptr;
+    if (!e.plus) return;
+    a.plus = e.plus->data.get() + at;
+    a.plus_factor = e.plus->factor;
   }
 
   // Points `a` at the lists of a chunk; true where one begins with the box sum.
@@ -271,10 +348,13 @@ class PhaseRun::Task {
 
   // The channels of the chunk added up, behind the last.
   void add_channels(int count) {
-    const size_t n = run_.window_.channel();
-    box_ = input_ + run_.chunk_ * n;
+    const Window& window = run_.window_;
+    const int short_by =
+        run_.in_place_ ? run_.tiling_.rows - band_.rows : 0;  // what lies behind belongs to others
+    const size_t n = window.band() - short_by * window.row(), step = window.channel();
+    box_ = room_ + (run_.in_place_ ? 0 : run_.chunk_) * step;
     std::copy(input_, input_ + n, box_);
-    for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_ + c * n, 1.0f, box_, 1.0f, n);
+    for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_ + c * step, 1.0f, box_, 1.0f, n);
   }
 
   // Points in tiles of about the same size. As many lists as L1 holds go over all tiles before the next do.
@@ -282,6 +362,8 @@ class PhaseRun::Task {
     const Kernels& kernels = run_.env_.kernels;
     const auto kernel = run_.ones() ? kernels.conv_ones : run_.runs_ ? kernels.conv_runs : kernels.conv;
     if (boxed) box_sums();
+    const size_t count = tile_count(all.channels);
+    size_t tile = 0;
     const int quads = (all.channels + kQuad - 1) / kQuad;
     for (int lo = 0, hi; lo < quads; lo = hi) {
       size_t bytes = 0;
@@ -291,7 +373,12 @@ class PhaseRun::Task {
       a.channels = std::min(all.channels, kQuad * hi) - kQuad * lo;
       a.y += kQuad * lo * a.y_channel;
       if (a.bias) a.bias += kQuad * lo;
+      if (a.bits) a.bits += kQuad * lo * a.y_channel / 8;
+      if (a.plus) a.plus += kQuad * lo * a.y_channel;
+      if (a.factors) a.factors += kQuad * lo;
       each_tile(a.channels, [&](const Row& row, ptrdiff_t x, size_t first, int points) {
+        if (tile < count) ahead_.fetch(kernels, tile, count);
+        ++tile;
         a.x = input_ + x;
         a.scale = run_.tensor(band_.block + row.slot).scale;
         a.yp = yp_.data() + first;
@@ -309,13 +396,22 @@ class PhaseRun::Task {
     return 4 * numbers;
   }
 
+  size_t row_tiles(const Row& row, int channels) const {
+    const Kernels& kernels = run_.env_.kernels;
+    const int most = channels == 1 ? kernels.alone_points : kernels.conv_points;
+    return (row.end - row.first + most - 1) / most;
+  }
+  size_t tile_count(int channels) const {
+    size_t n = 0;
+    for (const Row& row : rows_) n += row_tiles(row, channels);
+    return n;
+  }
+
   // fn(row, offset in the window, first point, points) for tiles of neighbours.
   template <typename Fn>
   void each_tile(int channels, Fn fn) const {
-    const Kernels& kernels = run_.env_.kernels;
-    const int most = channels == 1 ? kernels.alone_points : kernels.conv_points;
     for (const Row& row : rows_) {
-      const size_t points = row.end - row.first, count = (points + most - 1) / most;
+      const size_t points = row.end - row.first, count = row_tiles(row, channels);
       for (size_t t = 0; t < count; ++t) {
         const size_t lo = points * t / count, hi = points * (t + 1) / count;
         fn(row, row.x + static_cast<ptrdiff_t>(lo * run_.lanes_), row.first + lo, static_cast<int>(hi - lo));
@@ -358,40 +454,40 @@ class PhaseRun::Task {
             std::copy(from, from + count, to);
           else
             for (int c = 0; c < count; ++c) to[c * step] = from[c];
-          if (!run_.tops_.empty() && !rows_join())
+          if (!run_.tops_.empty() && !run_.rows_join())
             top = std::max(top, run_.env_.kernels.largest(from, count));
         }
-        if (!run_.tops_.empty() && rows_join())
+        if (!run_.tops_.empty() && run_.rows_join())
           top = std::max(top, run_.env_.kernels.largest(channel_at + out_at(0, 0), band_.rows * count));
       }
       if (!run_.tops_.empty()) run_.tops_[block / run_.call_.grid.blocks].add(top);
     }
   }
 
-  // Outputs of neighbouring rows are neighbours.
-  bool rows_join() const {
-    const Phase& phase = run_.phase_;
-    return phase.col->step * phase.col_axis->out_stride == 1 && phase.row->step == 1 &&
-           phase.row_axis->out_stride == static_cast<size_t>(phase.col->count);
-  }
-
   void measure(size_t channel, int channels) {
     const int lanes = run_.call_.grid.lanes;
     const size_t all = static_cast<size_t>(run_.map_.groups) * run_.map_.out_channels;
-    const size_t row = run_.phase_.col->count;
+    const size_t row = run_.phase_.col->count, count = band_.rows;
+    const Rows rows = run_.rows_join() ? Rows{1, count * row, 0}
+                                       : Rows{count, row, run_.phase_.row_axis->out_stride * lanes};
     for (int m = 0; m < channels; ++m) {
       Moments& total = run_.parts_[index_ * all + channel + m];
       for (int s = 0; s < band_.slots; ++s) {
-        const int filled = run_.call_.grid.filled(band_.block + s);
         const float* y =
             run_.y(band_.block + s) + ((channel + m) * run_.map_.out_channel_stride + out_at(0, 0)) * lanes;
-        const size_t step = run_.phase_.row_axis->out_stride * lanes;
-        if (rows_join())
-          total.add(run_.env_.kernels, y, band_.rows * row, lanes, filled);
-        else
-          for (int r = 0; r < band_.rows; ++r) total.add(run_.env_.kernels, y + r * step, row, lanes, filled);
+        total.add(run_.env_.kernels, y, rows, lanes, run_.call_.grid.filled(band_.block + s));
       }
     }
+  }
+
+  // Zeros right of the band's rows, and below the last.
+  void clear(size_t channel, int channels) const {
+    const Halo& h = *run_.map_.out_halo;
+    const size_t lanes = run_.lanes_, end = band_.row + band_.rows;
+    for (int s = 0; s < band_.slots; ++s)
+      for (int m = 0; m < channels; ++m)
+        clear_gaps(h, lanes, run_.y(band_.block + s) + (channel + m) * h.channel * lanes,
+                   band_.row * h.row * lanes, (end == h.rows ? h.channel : end * h.row) * lanes);
   }
 
   PhaseRun& run_;
@@ -401,10 +497,12 @@ class PhaseRun::Task {
   BorrowedScratch scratch_;
   std::vector<Row> rows_;
   Scratch::Array<ptrdiff_t>& yp_;
-  float *input_ = nullptr, *output_ = nullptr;
-  std::unique_ptr<ListBuilder> builder_;  // of lists that do not outlive the chunk
+  float *room_ = nullptr, *output_ = nullptr;  // borrowed: for what is gathered or added up, and for outputs
+  const float* input_ = nullptr;               // the first channel of the chunk
+  std::unique_ptr<ListBuilder> builder_;       // of lists that do not outlive the chunk
   std::vector<ListBuilder::Room> own_rooms_;
   std::vector<ConvList> own_lists_;
+  Ahead ahead_;
   float *box_ = nullptr, *start_ = nullptr;  // the chunk's channels added up, and the box sums of every point
 };
 
@@ -447,7 +545,19 @@ void fill(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& 
   });
 }
 
+void clear_all(Env& env, const LinearMap& map, Grid grid, float* y) {
+  const size_t channel = map.out_halo->channel * grid.lanes;
+  env.threads.run(map.out_elements / map.out_halo->channel * grid.blocks,
+                  [&](size_t c) { clear_gaps(*map.out_halo, grid.lanes, y + c * channel, 0, channel); });
+}
+
 }  // namespace
+
+bool takes_epilogue(const LinearMap& map, Grid grid) {
+  if (grid.lanes == 1 || suits_direct(map, grid)) return false;
+  const auto phases = phases_of(map);
+  return phases.size() == 1 && phases[0].taps() > 0;
+}
 
 void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
   LinearCall call = given;
@@ -462,12 +572,15 @@ void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
   const bool plain = phases.size() == 1 && phases[0].taps() > 0 && phases[0].col_axis->out_stride == 1 &&
                      call.grid.lanes > 1 && !call.box;
   if (!plain) call.moments = nullptr;
+  const bool alone = phases.size() == 1 && phases[0].taps() > 0;
   for (const Phase& phase : phases) {
     if (phase.taps() == 0)
       fill(env, map, phase, call);
     else
-      PhaseRun(env, map, phase, call, tops).run();
+      PhaseRun(env, map, phase, call, tops, alone).run();
   }
+  if (map.out_halo && !alone)
+    for (auto& t : call.tensors) clear_all(env, map, call.grid, t.y);
   for (size_t t = 0; t < tops.size(); ++t) *call.tensors[t].max = tops[t].get();
 }
 

@@ -18,9 +18,13 @@ struct LinearCall {
   const float* bias = nullptr;
   // Every weight is 1: one output channel a group, the box sum over all input channels. The map has one output channel.
   bool box = false;
+  const Epilogue* epilogue = nullptr;  // of a single tensor, where the map takes one
   std::vector<Moments>* moments =
       nullptr;  // out: mean and variance per output channel, where that costs nothing; else left empty
 };
+
+// Whether something can be done to outputs as they are stored.
+bool takes_epilogue(const LinearMap& map, Grid grid);
 
 void apply_linear(Env& env, const LinearMap& map, const LinearCall& call);
 

@@ -84,13 +84,14 @@ class GradientRun {
   int chunk() const {
     const Window w = window();
     const double entries = static_cast<double>(phase_.taps()) * std::max(call_.weight.density, 1e-6);
-    const double wanted = std::max(static_cast<double>(kWindowFloats / w.channel()), kEntries / entries);
-    const double most = static_cast<double>(kMostFloats / w.channel());
+    const double wanted = std::max(static_cast<double>(kWindowFloats / w.band()), kEntries / entries);
+    const double most = static_cast<double>(kMostFloats / w.band());
     return static_cast<int>(std::clamp(std::min(wanted, most), 1.0, static_cast<double>(cols_)));
   }
 
   Window window() const {
-    return Window(map_, phase_, tiling_.rows, phase_.col->count, tiling_.slots, tiling_.unit);
+    return Window(map_, phase_, tiling_.rows, phase_.col->count, tiling_.slots, tiling_.unit,
+                  reads_in_place(map_, phase_, call_.grid));
   }
 
   // Sums over the parts, in order; then into the gradient.
@@ -162,7 +163,7 @@ class GradientRun::Task {
       for (int m = 0; m < rows_; m += kQuad) list(m, q * run_.chunk_, std::min(cols_, (q + 1) * run_.chunk_));
     lists_.sum = room(scratch->weights, lists_.sums.back());
     std::fill_n(lists_.sum, lists_.sums.back(), 0.0f);
-    input_ = room(scratch->input, run_.chunk_ * window_.channel() + run_.lanes_);
+    if (!window_.in_place()) room_ = room(scratch->input, run_.chunk_ * window_.channel() + run_.lanes_);
     const size_t bands = run_.tiling_.band_count(run_.phase_);
     for (size_t b = bands * part_ / run_.parts_; b < bands * (part_ + 1) / run_.parts_; ++b) {
       const Band band(run_.tiling_, run_.phase_, run_.call_.grid, b);
@@ -238,13 +239,13 @@ class GradientRun::Task {
     const bool positions = run_.tiling_.unit == 1;
     const size_t lanes = run_.call_.grid.lanes,
                  channel = static_cast<size_t>(group_) * map.in_channels + col0_ + from;
-    for (int n = 0; n < band.slots; ++n)
-      window_.gather(run_.call_.x + (band.block + n) * map.in_elements * lanes, channel, to - from,
-                     band.outer, band.row, n, input_);
+    const auto block = [&](int n) { return run_.call_.x + (band.block + n) * map.in_elements * lanes; };
+    for (int n = 0; n < band.slots && !window_.in_place(); ++n)
+      window_.gather(block(n), channel, to - from, band.outer, band.row, n, room_);
     // The last vector may read beyond the end: its upstream there is 0.
-    if (positions) std::fill_n(input_ + (to - from) * window_.channel(), run_.lanes_, 0.0f);
+    if (positions) std::fill_n(room_ + (to - from) * window_.channel(), run_.lanes_, 0.0f);
     GradArgs a{};
-    a.x = input_;
+    a.x = window_.in_place() ? window_.at(block(0), channel, band.row) : room_;
     a.runs = runs_.data();
     a.run_count = static_cast<int>(runs_.size());
     a.x_step = positions ? run_.lanes_ : static_cast<ptrdiff_t>(window_.position());
@@ -306,7 +307,7 @@ class GradientRun::Task {
   std::vector<GradRun> runs_;
   std::vector<size_t> outs_;  // per row, its first output's offset in elements
   int vectors_ = 0;           // of a sample block, where they run along positions
-  float* input_ = nullptr;
+  float* room_ = nullptr;     // borrowed: for what is gathered
 };
 
 void GradientRun::run() {

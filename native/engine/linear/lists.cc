@@ -2,14 +2,13 @@
 
 namespace px {
 
-int chunk_channels(const LinearMap& map, const Phase& phase, double density) {
+int chunk_channels(const LinearMap& map, const Phase& phase, double density, double most) {
   const double entries = static_cast<double>(phase.taps()) * std::max(density, 1e-6);  // of a channel
   // Vectors of the window that a tile of so many neighbouring points touches, in a channel.
   const int cols = static_cast<int>(phase.col->taps.size()), step = phase.col->in_step;
   const int touched = std::min(cols * kTilePoints, std::min(step, cols) * (kTilePoints + (cols - 1) / step));
   const double floats = static_cast<double>(phase.taps() / cols) * touched * kTileLanes;
-  const double channels =
-      std::min(kMostEntries, std::max(kLeastEntries, entries * (kTileFloats / floats))) / entries;
+  const double channels = std::min(most, std::max(kLeastEntries, entries * (kTileFloats / floats))) / entries;
   if (channels >= map.in_channels) return map.in_channels;
   // Chunks of about the same size.
   const int chunks = static_cast<int>(std::ceil(map.in_channels / std::max(1.0, channels)));

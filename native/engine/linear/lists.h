@@ -25,6 +25,7 @@ struct WeightSource {
 constexpr int kTilePoints = 4, kTileLanes = 16;
 constexpr double kTileFloats = 12 * 1024;
 constexpr double kLeastEntries = 10, kMostEntries = 144;
+constexpr double kMostAccurate = 48;  // entries of f's sums, where they are not made in runs
 
 class ListBuilder {
  public:
@@ -105,7 +106,7 @@ class ListBuilder {
   std::vector<Quad> quads_;
 };
 
-// How many input channels go into a chunk.
-int chunk_channels(const LinearMap& map, const Phase& phase, double density);
+// How many input channels go into a chunk, `most` entries of an output channel at the most.
+int chunk_channels(const LinearMap& map, const Phase& phase, double density, double most);
 
 }  // namespace px

@@ -44,8 +44,8 @@ void finish(LinearMap& m) {
     m.positions *= a.out_size;
     in_positions *= a.in_size;
   }
-  m.in_elements = in_positions * m.groups * m.in_channels;
-  m.out_elements = m.positions * m.groups * m.out_channels;
+  m.in_elements = m.in_halo ? m.in_halo->elements() : in_positions * m.groups * m.in_channels;
+  m.out_elements = m.out_halo ? m.out_halo->elements() : m.positions * m.groups * m.out_channels;
 }
 
 // The outer axes' phases `chosen`, as one list of outputs and one of taps.
@@ -80,13 +80,15 @@ void spell_out(const LinearMap& map, const std::vector<size_t>& chosen, Phase& p
 
 }  // namespace
 
-LinearMap LinearMap::forward(const Plan&, const PlanStep& s) {
+LinearMap LinearMap::forward(const PlanStep& s, const Halo* in, const Halo* out) {
   LinearMap m;
+  m.in_halo = in;
+  m.out_halo = out;
   m.groups = s.groups;
   m.in_channels = s.in_channels;
   m.out_channels = s.out_channels;
-  m.in_channel_stride = s.in_layout.channel_stride;
-  m.out_channel_stride = s.out_layout.channel_stride;
+  m.in_channel_stride = in ? in->channel : s.in_layout.channel_stride;
+  m.out_channel_stride = out ? out->channel : s.out_layout.channel_stride;
   m.w_group = s.group_stride;
   m.w_out = s.out_stride;
   m.w_in = s.in_stride;
@@ -101,8 +103,9 @@ LinearMap LinearMap::forward(const Plan&, const PlanStep& s) {
     axis.dilation = a.dilation;
     axis.pad = a.pad;
     axis.transposed = s.op == Op::conv_transpose;
-    axis.in_stride = s.in_layout.spatial_strides[n];
-    axis.out_stride = s.out_layout.spatial_strides[n];
+    const bool row = n + 2 == s.spatial.size();  // of rows; columns stay neighbours
+    axis.in_stride = in && row ? in->row : s.in_layout.spatial_strides[n];
+    axis.out_stride = out && row ? out->row : s.out_layout.spatial_strides[n];
     axis.tap_stride = s.tap_strides[n];
     m.axes.push_back(std::move(axis));
   }
@@ -114,6 +117,7 @@ LinearMap LinearMap::adjoint() const {
   LinearMap m = *this;
   std::swap(m.in_channels, m.out_channels);
   std::swap(m.in_channel_stride, m.out_channel_stride);
+  std::swap(m.in_halo, m.out_halo);
   std::swap(m.w_in, m.w_out);
   for (auto& a : m.axes) {
     std::swap(a.in_size, a.out_size);

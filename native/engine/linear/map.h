@@ -3,7 +3,7 @@
 #pragma once
 #include <vector>
 
-#include "../plan.h"
+#include "../halo.h"
 
 namespace px {
 
@@ -32,9 +32,10 @@ struct LinearMap {
   std::vector<LinearAxis> axes;  // at least two; the last two are rows and columns to the kernels
   int taps = 1;                  // in all
   size_t positions = 1;          // outputs: product over axes
-  size_t in_elements = 0, out_elements = 0;
+  const Halo *in_halo = nullptr, *out_halo = nullptr;  // where there are gaps
+  size_t in_elements = 0, out_elements = 0;            // gaps included
 
-  static LinearMap forward(const Plan& plan, const PlanStep& step);
+  static LinearMap forward(const PlanStep& step, const Halo* in, const Halo* out);
   LinearMap adjoint() const;
 };
 

@@ -18,16 +18,18 @@ struct Moments {
     n = all;
   }
 
-  // `count` vectors of the grid's lanes, of which the first `filled` hold samples.
-  void add(const Kernels& kernels, const float* x, size_t count, int lanes, int filled) {
+  // Vectors of the grid's lanes, of which the first `filled` hold samples.
+  void add(const Kernels& kernels, const float* x, Rows all, int lanes, int filled) {
     constexpr size_t kChunk = 256;  // both sweeps in L1, and float32 sums stay short
-    for (size_t at = 0; at < count; at += kChunk) {
-      const size_t part = std::min(kChunk, count - at);
-      Moments m;
-      kernels.moments(x + at * lanes, part, lanes, filled, &m.mean, &m.m2);
-      m.n = static_cast<double>(part) * filled;
-      merge(m);
-    }
+    const size_t some = std::max<size_t>(1, kChunk / all.vectors);
+    for (size_t r = 0; r < all.count; r += some)
+      for (size_t at = 0; at < all.vectors; at += kChunk) {
+        const Rows part{std::min(some, all.count - r), std::min(kChunk, all.vectors - at), all.step};
+        Moments m;
+        kernels.moments(x + r * all.step + at * lanes, part, lanes, filled, &m.mean, &m.m2);
+        m.n = static_cast<double>(part.count * part.vectors) * filled;
+        merge(m);
+      }
   }
 };
 

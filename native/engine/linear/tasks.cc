@@ -26,12 +26,12 @@ int row_vectors(const Phase& phase, Grid grid, int lanes) {
   return grid.lanes == 1 ? (cols + lanes - 1) / lanes : cols;
 }
 
-int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk) {
-  const Window row(map, phase, 1, phase.col->count, 1, grid.lanes);
-  return std::clamp(static_cast<int>(kMostFloats / row.channel()), 1, chunk);
+int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk, bool in_place) {
+  const Window row(map, phase, 1, phase.col->count, 1, grid.lanes, in_place);
+  return std::clamp(static_cast<int>(kMostFloats / row.band()), 1, chunk);
 }
 
-Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk) {
+Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk, bool in_place) {
   Tiling t;
   const bool positions = grid.lanes == 1;
   t.unit = positions ? 1 : grid.lanes;
@@ -42,14 +42,15 @@ Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int 
   const size_t outer = phase.outer_out.size();
   const int points = rows * t.vectors;
   t.slots = 1;
-  if (outer == 1 && points < kMinPoints) t.slots = (kMinPoints + points - 1) / points;
-  if (!positions && cols < kMinRow) t.slots = std::max(t.slots, (kMinRow + cols - 1) / cols);
+  if (!in_place && outer == 1 && points < kMinPoints) t.slots = (kMinPoints + points - 1) / points;
+  if (!in_place && !positions && cols < kMinRow) t.slots = std::max(t.slots, (kMinRow + cols - 1) / cols);
   t.slots = share(grid.blocks, t.slots);
   t.slot_sets = grid.blocks / t.slots;
-  const Window one(map, phase, 1, cols, t.slots, t.unit), two(map, phase, 2, cols, t.slots, t.unit);
-  const size_t more = std::max<size_t>(1, two.channel() - one.channel());
+  const Window one(map, phase, 1, cols, t.slots, t.unit, in_place),
+      two(map, phase, 2, cols, t.slots, t.unit, in_place);
+  const size_t more = std::max<size_t>(1, two.band() - one.band());
   const size_t room = kWindowFloats / static_cast<size_t>(chunk);
-  const size_t fit = room > one.channel() ? (room - one.channel()) / more + 1 : 1;
+  const size_t fit = room > one.band() ? (room - one.band()) / more + 1 : 1;
   t.rows = static_cast<int>(std::min<size_t>(rows, fit));
   // More tasks where they are few, unless bands get so thin that gathering dominates.
   const size_t others = outer * t.slot_sets;

@@ -23,9 +23,9 @@ struct Tiling {
 int row_vectors(const Phase& phase, Grid grid, int lanes);
 
 // At most `chunk`, less where a single row of so many channels would not fit into memory meant for caches.
-int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk);
+int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk, bool in_place);
 
-Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk);
+Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int chunk, bool in_place);
 
 // One band of a tiling.
 struct Band {

@@ -19,19 +19,54 @@ AxisWindow::AxisWindow(const AxisPhase& phase, int span) : step_(phase.in_step),
   }
 }
 
-Window::Window(const LinearMap& map, const Phase& phase, int rows, int cols, int slots, int lanes)
-    : map_(map), phase_(phase), rows_(*phase.row, rows), cols_(*phase.col, cols), lanes_(lanes) {
-  const bool positions = lanes == 1;
-  unit_ = positions ? 1 : static_cast<size_t>(slots) * lanes;
-  row_ = cols_.length() * unit_;
-  const size_t plane = rows_.length() * row_;
-  outer_ = static_cast<size_t>(rows_.residues()) * cols_.residues() * plane;
-  const size_t whole = phase.outer_taps.size() * outer_;
-  slot_ = positions ? whole : lanes;
-  channel_ = ((positions ? slots : 1) * whole + 15) / 16 * 16;
-  if (channel_ / 16 % 2 == 0) channel_ += 16;
-  if (channel_ > (size_t{1} << 30))
+bool reads_in_place(const LinearMap& map, const Phase& phase, Grid grid) {
+  constexpr size_t kFewPoints = 6;  // of a row: then rows of several sample blocks are gathered side by side
+  constexpr size_t kFarthest = size_t{1} << 30;
+  if (grid.lanes == 1 || phase.outer_taps.size() != 1 || phase.outer_out.size() != 1) return false;
+  if (phase.col_axis->in_stride != 1 || phase.row->in_step != 1 || phase.col->in_step != 1) return false;
+  if (map.in_channels * map.in_channel_stride * grid.lanes > kFarthest) return false;
+  const bool joined = phase.row_axis->in_stride == static_cast<size_t>(phase.col->count);
+  if ((joined ? phase.row->count : 1) * static_cast<size_t>(phase.col->count) < kFewPoints) return false;
+  const auto inside = [](const AxisPhase& axis, int size, size_t zeros) {
+    const int around = static_cast<int>(zeros);
+    return std::all_of(axis.taps.begin(), axis.taps.end(), [&](const AxisPhase::Tap& t) {
+      return t.base >= -around && t.base + axis.count - 1 < size + around;
+    });
+  };
+  const Halo* h = map.in_halo;
+  return inside(*phase.row, phase.row_axis->in_size, h ? h->below : 0) &&
+         inside(*phase.col, phase.col_axis->in_size, h ? h->right : 0);
+}
+
+Window::Window(const LinearMap& map, const Phase& phase, int rows, int cols, int slots, int lanes,
+               bool in_place)
+    : map_(map),
+      phase_(phase),
+      rows_(*phase.row, rows),
+      cols_(*phase.col, cols),
+      in_place_(in_place),
+      lanes_(lanes) {
+  if (in_place) {
+    unit_ = lanes_;
+    row_ = phase.row_axis->in_stride * lanes_;
+    outer_ = 0;
+    slot_ = map.in_elements * lanes_;
+    channel_ = map.in_channel_stride * lanes_;
+    band_ = slots * ((rows_.length() - 1) * row_ + cols_.length() * unit_);
+  } else {
+    const bool positions = lanes == 1;
+    unit_ = positions ? 1 : static_cast<size_t>(slots) * lanes;
+    row_ = cols_.length() * unit_;
+    outer_ = static_cast<size_t>(rows_.residues()) * cols_.residues() * rows_.length() * row_;
+    const size_t whole = phase.outer_taps.size() * outer_;
+    slot_ = positions ? whole : lanes;
+    channel_ = ((positions ? slots : 1) * whole + 15) / 16 * 16;
+    if (channel_ / 16 % 2 == 0) channel_ += 16;
+    band_ = channel_;
+  }
+  if (band_ > (size_t{1} << 30))
     throw Error("ERR_MEMORY", "a linear step's row is too long to work on; use a smaller --size");
+  const size_t plane = rows_.length() * row_;
   for (size_t o = 0; o < phase.outer_taps.size(); ++o)
     for (size_t r = 0; r < phase.row->taps.size(); ++r)
       for (size_t c = 0; c < phase.col->taps.size(); ++c) {
@@ -114,6 +149,17 @@ std::vector<Window::Part> Window::rows_of(size_t outer, int row) const {
     }
   }
   return rows;
+}
+
+Window::Reach Window::reach(size_t outer, int row) const {
+  Reach all{0, 0};
+  const ptrdiff_t stride = phase_.row_axis->in_stride;
+  for (const Part& rows : rows_of(outer, row)) {
+    if (rows.to == rows.from) continue;
+    const ptrdiff_t end = rows.at + ((rows.to - rows.from - 1) * rows_.step() + 1) * stride;
+    all = all.end == 0 ? Reach{rows.at, end} : Reach{std::min(all.first, rows.at), std::max(all.end, end)};
+  }
+  return all;
 }
 
 // The columns of one residue, of a row of real inputs.

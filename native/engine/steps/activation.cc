@@ -11,6 +11,7 @@ class ActivationStep final : public StepExec {
   ActivationStep(const Plan& plan, const PlanStep& step)
       : StepExec(plan, step), fn_(static_cast<Activation>(step.function)) {
     leaky_ = fn_ == Activation::relu || fn_ == Activation::leaky_relu || fn_ == Activation::prelu;
+    relu_ = fn_ == Activation::relu;
     if (!leaky_) return;
     if (fn_ == Activation::prelu && !step.operands.empty()) {
       slopes_ = Segments::of(step.operands[0], out_shape());
@@ -23,13 +24,15 @@ class ActivationStep final : public StepExec {
   // A normalisation or a sum before this was left to do: it is done here, a piece at a time.
   void forward(Env& env, DataPass& pass) override {
     const bool with = pass.scoring && signal();
-    const bool keep = with && pass.adjoint;
-    const size_t n = pass.grid.floats(out_size());
-    const Value z = pass.f.take_lazy(step_.inputs[0]);
-    const Value c = with ? pass.companion.values.take_lazy(step_.inputs[0]) : Value();
-    Value y, c_out;
-    y.data = room(env, z, n);
-    if (with) c_out.data = room(env, c, n);
+    const Value z = pass.take_laid(env, step_.inputs[0], step_.output);
+    Value c = with ? pass.companion.take_laid(env, step_.inputs[0], step_.output) : Value();
+    if (!relu_) c = computed(env, std::move(c));
+    const bool later = c.pending != nullptr;  // its maker opens and closes the gates
+    const bool together = with && !later, keep = with && (pass.adjoint || later);
+    const size_t n = floats(pass.grid, out_size(), z.halo);
+    const bool clear = z.halo && (fills_gaps(z) || !leaky_);
+    Value y = empty_for(env, pass.grid, out_size(), z), c_out;
+    if (together) c_out = empty_for(env, pass.grid, out_size(), c);
     const int k = lift(c.max);
     if (keep) record_ = leaky_ ? env.pool.acquire_bytes((n + 7) / 8) : env.pool.acquire(n);
     SharedMax max;
@@ -37,16 +40,23 @@ class ActivationStep final : public StepExec {
       float top = 0.0f;
       for_pieces(lo, hi, [&](size_t from, size_t to) {
         const float* zs = read(env, pass.grid, z, from, to, y.data.get() + from);
-        const float* cs = with ? read(env, pass.grid, c, from, to, c_out.data.get() + from) : nullptr;
-        piece(env, pass.grid, zs, cs, y.data.get() + from, with ? c_out.data.get() + from : nullptr, keep,
+        const float* cs = together ? read(env, pass.grid, c, from, to, c_out.data.get() + from) : nullptr;
+        piece(env, pass.grid, zs, cs, y.data.get() + from, together ? c_out.data.get() + from : nullptr, keep,
               from, to - from, pow2(k), &top);
       });
+      if (clear) clear_gaps(*z.halo, pass.grid.lanes, y.data.get(), lo, hi);
       max.add(top);
     });
     pass.f.put(step_.output, std::move(y));
     if (!with) return;
-    c_out.max = max.get();
-    c_out.exp = c.exp - k;
+    if (later) {
+      c_out =
+          gated_by(env, pass.grid, out_size(), std::move(c), reinterpret_cast<const uint8_t*>(record_.get()));
+      if (!pass.adjoint) record_.reset();
+    } else {
+      c_out.max = max.get();
+      c_out.exp = c.exp - k;
+    }
     pass.companion.values.put(step_.output, std::move(c_out));
   }
 
@@ -59,7 +69,7 @@ class ActivationStep final : public StepExec {
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(env, column, step_.output);
+      Value d = settle(env, walk.grid, out_size(), walk.take_up_laid(env, column, step_.output));
       if (d.zero()) continue;
       if (walk.net != Net::g) d = gated(env, walk.grid, std::move(d));
       walk.add_up(env, column, step_.inputs[0], std::move(d));
@@ -70,10 +80,6 @@ class ActivationStep final : public StepExec {
   void drop_records() override { record_.reset(); }
 
  private:
-  // Where the result of reading v goes: its own buffer where nobody else holds that.
-  static Buffer room(Env& env, const Value& v, size_t floats) {
-    return v.repeat == 1 && v.data.unshared() ? v.data : env.pool.acquire(floats);
-  }
   const float* read(const Env& env, Grid grid, const Value& v, size_t lo, size_t hi, float* out) const {
     if (!v.lazy() && v.factor == 1.0f) return v.data.get() + lo;
     evaluate(env, grid, out_size(), v, lo, hi, out);
@@ -106,9 +112,8 @@ class ActivationStep final : public StepExec {
   }
 
   Value gated(Env& env, Grid grid, Value d) const {
-    const size_t n = grid.floats(out_size());
-    Value y;
-    y.data = d.data.unshared() ? d.data : env.pool.acquire(n);
+    const size_t n = floats(grid, out_size(), d.halo);
+    Value y = empty_for(env, grid, out_size(), d);
     const int k = lift(d.max);
     SharedMax max;
     for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
@@ -141,7 +146,7 @@ class ActivationStep final : public StepExec {
   }
 
   Activation fn_;
-  bool leaky_;
+  bool leaky_, relu_;
   Segments slopes_;
   Buffer record_;  // bits or a², from a forward with an adjoint to come
 };

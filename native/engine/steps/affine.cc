@@ -27,7 +27,7 @@ class Affine final : public FactorStep {
   }
 
  private:
-  Factors factors(const Env&, Net) const override {
+  Factors factors(const Env&, Net, const Halo*) const override {
     std::vector<double> squares{1.0};
     if (!scale_.values.empty()) {
       squares.clear();

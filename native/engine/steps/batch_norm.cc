@@ -26,13 +26,13 @@ class BatchNorm final : public FactorStep {
 
   // What is left to the reader is scale*(x - mean) + shift: its one pass does the normalisation too.
   void f(Env& env, DataPass& pass) override {
-    Value x = pass.f.take_lazy(step_.inputs[0]);
+    Value x = pass.take_laid(env, step_.inputs[0], step_.output);
     mean_.assign(stored_mean_.begin(), stored_mean_.end());
     variance_.assign(stored_variance_.begin(), stored_variance_.end());
     if (!x.moments || x.lazy()) x = settle(env, pass.grid, out_size(), std::move(x));
     if (env.batch_statistics) measure(env, pass.grid, x);
     auto a = std::make_shared<ChannelAffine>();
-    a->segment = inner_;
+    a->segment = segment(x.halo);
     for (size_t c = 0; c < channels_; ++c) {
       const double s = gamma_[c] / std::sqrt(variance_[c] + step_.epsilon);
       // Centred where the result is 0, with the rounding of that place in the shift: there x - center is exact, so that the gate
@@ -57,10 +57,11 @@ class BatchNorm final : public FactorStep {
         return;
       }
       Moments total;
+      const Rows rows = x.halo ? Rows{x.halo->rows, x.halo->cols, x.halo->row * lanes} : Rows{1, inner_, 0};
       for (int block = 0; block < grid.blocks; ++block)
         total.add(env.kernels,
-                  x.data.get() + (static_cast<size_t>(block) * channels_ + task) * inner_ * lanes, inner_,
-                  grid.lanes, grid.filled(block));
+                  x.data.get() + (static_cast<size_t>(block) * channels_ + task) * segment(x.halo) * lanes,
+                  rows, grid.lanes, grid.filled(block));
       keep(task, total);
     });
     for (size_t c = 0; c < channels_; ++c) pooled_[c] += variance_[c] * grid.samples;
@@ -72,7 +73,10 @@ class BatchNorm final : public FactorStep {
     variance_[c] = m.m2 / m.n;
   }
 
-  Factors factors(const Env& env, Net net) const override {
+  // Elements of a channel.
+  size_t segment(const Halo* halo) const { return halo ? halo->channel : inner_; }
+
+  Factors factors(const Env& env, Net net, const Halo* halo) const override {
     std::vector<double> squares(channels_);
     for (size_t c = 0; c < channels_; ++c) {
       const double variance = !env.batch_statistics ? stored_variance_[c]
@@ -80,7 +84,7 @@ class BatchNorm final : public FactorStep {
                                                     : variance_[c];
       squares[c] = static_cast<double>(gamma_[c]) * gamma_[c] / (variance + step_.epsilon);
     }
-    return Factors::of(squares, inner_);
+    return Factors::of(squares, segment(halo));
   }
 
   const std::vector<float>&gamma_, &beta_, &stored_mean_, &stored_variance_;

@@ -11,43 +11,51 @@ namespace {
 class Linear final : public StepExec {
  public:
   Linear(const Plan& plan, const PlanStep& step, const Weights& weights)
-      : StepExec(plan, step),
-        weights_(weights),
-        map_(LinearMap::forward(plan, step)),
-        adjoint_(map_.adjoint()),
-        box_(box_map()) {
+      : StepExec(plan, step), weights_(weights), plain_(step, nullptr, nullptr) {
+    const PlanStep* next = reader(step.output);
+    if (next && next->op == Op::batch_norm) next = reader(next->output);
+    if (next && next->op == Op::add && keeps_halo(plan, *next)) next = reader(next->output);
+    gated_ =
+        next && next->op == Op::activation && static_cast<Activation>(next->function) == Activation::relu;
     for (const auto& s : plan.steps)
       normalised_ = normalised_ || (s.op == Op::batch_norm && s.inputs[0] == step.output);
   }
 
   void f(Env& env, DataPass& pass) override {
-    const Value x = pass.take(env, step_.inputs[0]);
-    Value y;
-    y.data = env.pool.acquire(pass.grid.floats(out_size()));
+    const Maps& maps = this->maps(env, pass.grid);
+    const Value x = settle(env, pass.grid, in_size(), pass.take_laid(env, step_.inputs[0], step_.inputs[0]));
+    Value y = empty(env, pass.grid, out_size(), maps.forward.out_halo);
     LinearCall call{source(Source::theta, step_.alpha), pass.grid, {{x.data.get(), y.data.get()}}};
     call.bias = step_.operands.empty() ? nullptr : step_.operands[0].data.data();
     std::vector<Moments> moments;
     if (env.batch_statistics && normalised_) call.moments = &moments;
-    apply_linear(env, map_, call);
+    apply_linear(env, maps.forward, call);
     if (!moments.empty()) y.moments = std::make_shared<const std::vector<Moments>>(std::move(moments));
     pass.f.put(step_.output, std::move(y));
   }
 
   void up(Env& env, Walk& walk) override {
-    const Value x = walk.take(env, step_.inputs[0]);
+    const Value x = settle(env, walk.grid, in_size(), walk.take_laid(env, step_.inputs[0], step_.inputs[0]));
     const bool squared = walk.net != Net::h;
     const Scalar c = coefficient(walk.net);
-    if (!squared) return walk.values.put(step_.output, ones(env, walk.grid, x, c));
-    const WeightSource w = source(Source::theta_squared, c.mantissa);
-    walk.values.put(step_.output, apply(env, map_, w, walk.grid, {&x}, c.exp - weight_exp(true))[0]);
-    input_ = x;
+    const Maps& maps = this->maps(env, walk.grid);
+    if (!squared && boxed(maps)) {
+      walk.values.put(step_.output, box_sum(env, maps, walk.grid, x, c));
+    } else {
+      const WeightSource w = source(squared ? Source::theta_squared : Source::mask, c.mantissa);
+      const int exp = squared ? c.exp - weight_exp(true) : c.exp;
+      const bool wait = gated_ && !x.zero() && walk.net != Net::g && takes_epilogue(maps.forward, walk.grid);
+      walk.values.put(step_.output, wait ? pending(maps.forward, w, walk.grid, x, exp)
+                                         : apply(env, maps.forward, w, walk.grid, {&x}, exp)[0]);
+    }
+    if (squared) input_ = x;
   }
 
   void down(Env& env, Walk& walk, GradientStore& gradients) override {
     Value d[2];
     for (int column = 0; column < walk.columns; ++column) {
-      d[column] = walk.take_up_lazy(column, step_.output);
-      if (!d[column].zero() && !by_channel(d[column]))
+      d[column] = walk.take_up_laid(env, column, step_.output);
+      if (!d[column].zero() && !by_channel(maps(env, walk.grid), d[column]))
         d[column] = settle(env, walk.grid, out_size(), std::move(d[column]));
     }
     if (!input_.zero() && !d[0].zero()) gradient(env, walk, d[0], gradients);
@@ -72,35 +80,52 @@ class Linear final : public StepExec {
             weights_.density(step_.param),
             nullptr};
   }
-  // h while every weight is there: the same number for all output channels of a group.
-  LinearMap box_map() const {
-    LinearMap box = map_;
-    const bool channels_first = map_.out_channel_stride == map_.positions;
-    if (!channels_first || map_.out_channels < 2) box.groups = 0;
-    box.out_channels = 1;
-    box.out_elements = box.groups * box.positions;
-    return box;
+  // The step as a map, between values that lie in one way or another.
+  struct Maps {
+    LinearMap forward, adjoint;
+    LinearMap box;  // h while every weight is there; without groups: not to be used
+
+    Maps(const PlanStep& step, const Halo* in, const Halo* out)
+        : forward(LinearMap::forward(step, in, out)), adjoint(forward.adjoint()), box(forward) {
+      if (!channels_first() || forward.out_channels < 2) box.groups = 0;
+      box.out_channels = 1;
+      box.out_elements = box.groups * plane();
+    }
+    // Elements of an output channel.
+    size_t plane() const { return forward.out_halo ? forward.out_halo->channel : forward.positions; }
+    bool channels_first() const { return forward.out_channel_stride == plane(); }
+  };
+  const Maps& maps(const Env& env, Grid grid) {
+    const Halo *in = env.halo(step_.inputs[0], grid), *out = env.halo(step_.output, grid);
+    if (!in && !out) return plain_;
+    if (!laid_) laid_ = std::make_unique<const Maps>(step_, in, out);
+    return *laid_;
   }
+  bool boxed(const Maps& maps) const { return maps.box.groups > 0 && weights_.density(step_.param) == 1.0; }
   // Every surviving weight being 1.
-  Value ones(Env& env, Grid grid, const Value& x, Scalar c) const {
-    if (box_.groups > 0 && weights_.density(step_.param) == 1.0) return box_sum(env, grid, x, c);
-    return apply(env, map_, source(Source::mask, c.mantissa), grid, {&x}, c.exp)[0];
+  Value ones(Env& env, Grid grid, const Value& x, Scalar c) {
+    const Maps& maps = this->maps(env, grid);
+    if (boxed(maps)) return box_sum(env, maps, grid, x, c);
+    return apply(env, maps.forward, source(Source::mask, c.mantissa), grid, {&x}, c.exp)[0];
   }
-  Value box_sum(Env& env, Grid grid, const Value& x, Scalar c) const {
+  Value box_sum(Env& env, const Maps& maps, Grid grid, const Value& x, Scalar c) const {
+    const LinearMap& box = maps.box;
     Value y;
-    y.data = env.pool.acquire(grid.floats(box_.out_elements));
+    y.halo = box.out_halo;
+    const size_t lead = y.halo ? y.halo->lead * grid.lanes : 0;
+    y.data = env.pool.acquire_behind(lead, grid.floats(box.out_elements));
     const int k = lift(x.max);
     LinearCall call{source(Source::mask, c.mantissa), grid, {{x.data.get(), y.data.get(), pow2(k), &y.max}}};
     call.box = true;
-    apply_linear(env, box_, call);
+    apply_linear(env, box, call);
     y.exp = x.exp + c.exp - k;
-    y.repeat = map_.out_channels;
-    y.plane = map_.positions;
+    y.repeat = maps.forward.out_channels;
+    y.plane = maps.plane();
     return y;
   }
 
   // The weight gradient, of the upstream that decides about the scores.
-  void gradient(Env& env, const Walk& walk, const Value& d, GradientStore& gradients) const {
+  void gradient(Env& env, const Walk& walk, const Value& d, GradientStore& gradients) {
     const Scalar c = coefficient(walk.net);
     // Both factors near 1, so that long sums stay in range.
     const int k = std::clamp(lift(d.max) + lift(input_.max), -126, 126);
@@ -113,17 +138,17 @@ class Linear final : public StepExec {
                       nullptr};
     call.factor *= gradients.admit(env, step_.param, d.exp + input_.exp + c.exp - weight_exp(true) - k);
     call.gradient = gradients.values(step_.param);
-    add_weight_gradient(env, map_, call);
+    add_weight_gradient(env, maps(env, walk.grid).forward, call);
   }
 
   // The sum of all surviving weights' gradients, of the upstream of ones: with each surviving weight 1 the step is linear in them
   // together, so that it is d · (m * x).
-  void total(Env& env, const Walk& walk, const Value& d, GradientStore& gradients) const {
+  void total(Env& env, const Walk& walk, const Value& d, GradientStore& gradients) {
     const Scalar c = coefficient(walk.net);
     const Value y = ones(env, walk.grid, input_, {1.0f, 0});
-    const size_t channels = static_cast<size_t>(map_.groups) * map_.out_channels, n = out_size();
-    const bool by_channel = map_.out_channel_stride == map_.positions;
-    const size_t run = by_channel ? map_.positions : n, runs = n / run;
+    const LinearMap& map = plain_.forward;  // a single sample has no gaps
+    const size_t channels = static_cast<size_t>(map.groups) * map.out_channels, n = out_size();
+    const size_t run = plain_.channels_first() ? map.positions : n, runs = n / run;
     std::vector<double> sums(runs, 0.0);
     env.threads.run(runs, [&](size_t r) {
       const float *ds = d.data.get() + r * run, *ys = y.data.get() + r / y.repeat * run;
@@ -137,13 +162,14 @@ class Linear final : public StepExec {
   }
 
   // The data gradient of one or both columns, whose lists are the same.
-  void back(Env& env, Walk& walk, std::initializer_list<int> columns, const Value* d) const {
+  void back(Env& env, Walk& walk, std::initializer_list<int> columns, const Value* d) {
     const Scalar c = coefficient(walk.net);
     WeightSource w = source(Source::theta_squared, c.mantissa);
     w.in_factor = factors(d[*columns.begin()]);
     std::vector<const Value*> xs;
     for (int column : columns) xs.push_back(&d[column]);
-    std::vector<Value> ys = apply(env, adjoint_, w, walk.grid, xs, c.exp - weight_exp(true));
+    std::vector<Value> ys =
+        apply(env, maps(env, walk.grid).adjoint, w, walk.grid, xs, c.exp - weight_exp(true));
     for (size_t i = 0; i < ys.size(); ++i)
       walk.add_up(env, columns.begin()[i], step_.inputs[0], std::move(ys[i]));
   }
@@ -154,12 +180,11 @@ class Linear final : public StepExec {
   }
 
   // Is what is left to do on d one factor per output channel?
-  bool by_channel(const Value& d) const {
+  static bool by_channel(const Maps& maps, const Value& d) {
     if (!d.lazy()) return d.factor == 1.0f;
     return d.affine && !d.plus && d.repeat == 1 && d.factor == 1.0f && d.affine->center.empty() &&
-           d.affine->shift.empty() && map_.out_channel_stride == map_.positions &&
-           d.affine->segment == map_.positions &&
-           d.affine->scale.size() == static_cast<size_t>(map_.groups) * map_.out_channels;
+           d.affine->shift.empty() && maps.channels_first() && d.affine->segment == maps.plane() &&
+           d.affine->scale.size() == static_cast<size_t>(maps.forward.groups) * maps.forward.out_channels;
   }
 
   Scalar coefficient(Net net) const {
@@ -169,13 +194,27 @@ class Linear final : public StepExec {
   // (θ·2^s)² stands for θ², which is 2^-2s of it.
   int weight_exp(bool squared) const { return squared ? 2 * weights_.shift(step_.param) : 0; }
 
+  // The same, to be done together with what its reader does to it.
+  Value pending(const LinearMap& map, const WeightSource& w, Grid grid, Value x, int exp) const {
+    Value v;
+    v.halo = map.out_halo;
+    v.exp = x.exp + exp - lift(x.max);
+    // A bound: so many products, each at most 1.
+    v.max = static_cast<float>(map.in_channels) * static_cast<float>(map.taps);
+    v.pending = std::make_shared<const std::function<Value(Env&, const Epilogue*)>>(
+        [=, &map](Env& env, const Epilogue* e) { return apply(env, map, w, grid, {&x}, exp, e)[0]; });
+    return v;
+  }
+
   std::vector<Value> apply(Env& env, const LinearMap& map, const WeightSource& w, Grid grid,
-                           const std::vector<const Value*>& xs, int exp) const {
+                           const std::vector<const Value*>& xs, int exp,
+                           const Epilogue* epilogue = nullptr) const {
     std::vector<Value> ys(xs.size());
     LinearCall call{w, grid, {}};
+    call.epilogue = epilogue;
     for (size_t i = 0; i < xs.size(); ++i) {
       const int k = lift(xs[i]->max);
-      ys[i].data = env.pool.acquire(grid.floats(map.out_elements));
+      ys[i] = empty(env, grid, map.out_elements, map.out_halo);
       ys[i].exp = xs[i]->exp + exp - k;
       call.tensors.push_back({xs[i]->data.get(), ys[i].data.get(), pow2(k), &ys[i].max});
     }
@@ -184,10 +223,11 @@ class Linear final : public StepExec {
   }
 
   const Weights& weights_;
-  LinearMap map_, adjoint_;
-  LinearMap box_;            // without groups: not to be used
-  bool normalised_ = false;  // a batch norm reads the output
-  Value input_;              // of g or j, kept for the weight gradient
+  const Maps plain_;
+  std::unique_ptr<const Maps> laid_;  // between values with gaps, once met
+  bool normalised_ = false;           // a batch norm reads the output
+  bool gated_;                        // a ReLU does, behind a normalisation or a sum at most
+  Value input_;                       // of g or j, kept for the weight gradient
 };
 
 }  // namespace

@@ -38,10 +38,9 @@ inline Value lazy_times(Value x, const Factors& f) {
 
 // The same at once.
 inline Value times(Env& env, Grid grid, size_t elements, Value x, const Factors& f) {
-  const size_t n = grid.floats(elements);
+  const size_t n = floats(grid, elements, x.halo);
   const int k = lift(x.max);
-  Value y;
-  y.data = x.data.unshared() ? x.data : env.pool.acquire(n);
+  Value y = empty_for(env, grid, elements, x);
   y.exp = x.exp + f.exp - k;
   SharedMax max;
   for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
@@ -100,26 +99,28 @@ class FactorStep : public StepExec {
   using StepExec::StepExec;
 
   void up(Env& env, Walk& walk) override {
-    Value x = walk.values.take_lazy(step_.inputs[0]);
+    Value x = walk.take_laid(env, step_.inputs[0], step_.output);
+    const bool leave = readers(step_.output) == 1;
+    if (!leave || !x.pending)
+      x = walk.net == Net::h ? computed(env, std::move(x)) : settle(env, walk.grid, out_size(), std::move(x));
     if (walk.net != Net::h) {
-      x = settle(env, walk.grid, out_size(), std::move(x));
-      x = readers(step_.output) > 1 ? times(env, walk.grid, out_size(), std::move(x), factors(env, walk.net))
-                                    : lazy_times(std::move(x), factors(env, walk.net));
+      const Factors f = factors(env, walk.net, x.halo);
+      x = leave ? lazy_times(std::move(x), f) : times(env, walk.grid, out_size(), std::move(x), f);
     }
     walk.values.put(step_.output, std::move(x));
   }
 
   void down(Env& env, Walk& walk, GradientStore&) override {
-    const Factors f = factors(env, walk.net);
+    const Factors f = factors(env, walk.net, env.halo(step_.output, walk.grid));
     for (int column = 0; column < walk.columns; ++column) {
-      Value d = walk.take_up(env, column, step_.output);
+      Value d = settle(env, walk.grid, out_size(), walk.take_up_laid(env, column, step_.output));
       if (d.zero()) continue;
       walk.add_up(env, column, step_.inputs[0], lazy_times(std::move(d), f));
     }
   }
 
  protected:
-  virtual Factors factors(const Env& env, Net net) const = 0;  // net is g or j
+  virtual Factors factors(const Env& env, Net net, const Halo* halo) const = 0;  // net is g or j
 };
 
 }  // namespace px

@@ -56,7 +56,8 @@ class Sum final : public StepExec {
 
   void down(Env& env, Walk& walk, GradientStore&) override {
     for (int column = 0; column < walk.columns; ++column) {
-      const Value d = walk.take_up(env, column, step_.output);
+      const Value d = pair_ ? settle(env, walk.grid, out_size(), walk.take_up_laid(env, column, step_.output))
+                            : walk.take_up(env, column, step_.output);
       if (d.zero()) continue;
       for (size_t i = 0; i < maps_.size(); ++i)
         walk.add_up(env, column, step_.inputs[i], gathered(env, walk.grid, maps_[i], out_size(), d));
@@ -69,11 +70,14 @@ class Sum final : public StepExec {
   Value sum(Env& env, Grid grid, Tensors& tensors) const {
     Value part[2];
     for (int i = 0; i < 2; ++i) {
-      part[i] = tensors.take_lazy(step_.inputs[i]);
+      part[i] = laid(env, grid, out_size(), env.halo(step_.output, grid), tensors.take_lazy(step_.inputs[i]));
       if (part[i].plus) part[i] = settle(env, grid, out_size(), std::move(part[i]));
     }
-    // The result may go where the first lies.
-    if (!part[0].data.unshared() || part[0].repeat > 1) std::swap(part[0], part[1]);
+    // What is pending comes first, as it takes the other along; else the result may go where the first lies.
+    if (part[0].pending)
+      part[1] = computed(env, std::move(part[1]));
+    else if (part[1].pending || !part[0].data.unshared() || part[0].repeat > 1)
+      std::swap(part[0], part[1]);
     Value total = lazy_sum(std::move(part[0]), std::move(part[1]));
     return left_to_reader_ ? total : settle(env, grid, out_size(), std::move(total));
   }

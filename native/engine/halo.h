@@ -1,0 +1,43 @@
+// Tensors that lie as a convolution reads them: zeros between rows and between channels stand for its padding, so that every tap of every
+// output is one fixed offset away and nothing has to be gathered. What is right of a row is left of the next, and what is below a
+// channel is above the next; `lead` zeros stand before the first channel. In short [block][channel][row][column][lane], with gaps.
+//
+// Whoever makes such a tensor leaves zeros in its gaps. Steps that work element by element may run over them: only where a zero does not
+// stay one (f's normalisations, some activations) are they cleared again.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "plan.h"
+
+namespace px {
+
+struct Halo {
+  size_t channels, rows, cols;
+  size_t below, right;  // zeros: rows below each channel, columns right of each row
+  size_t row;           // elements from a row to the next
+  size_t channel;       // and from a channel to the next
+  size_t lead;          // zeros before the first
+
+  size_t elements() const { return channels * channel; }
+};
+
+// Which of a Plan's values lie so: what linear, normalising, activating and summing steps make, where it reaches a convolution with
+// padding. All values of a chain of steps that work element by element lie alike.
+class Halos {
+ public:
+  explicit Halos(const Plan& plan);
+  // Null: without gaps.
+  const Halo* of(uint32_t value) const { return values_[value].get(); }
+
+ private:
+  std::vector<std::shared_ptr<const Halo>> values_;
+};
+
+// Whether a step works element by element on values that lie alike.
+bool keeps_halo(const Plan& plan, const PlanStep& step);
+
+// Zeros in the gaps among floats [lo, hi) of a tensor at x.
+void clear_gaps(const Halo& halo, size_t lanes, float* x, size_t lo, size_t hi);
+
+}  // namespace px
