@@ -209,8 +209,7 @@ static void conv(const ConvArgs* a) { conv_of<ConvKind::plain>(a); }
 static void conv_runs(const ConvArgs* a) { conv_of<ConvKind::runs>(a); }
 static void conv_ones(const ConvArgs* a) { conv_of<ConvKind::ones>(a); }
 
-static void fetch(const float* x, size_t step, int channels, size_t n) {
+static void fetch(const float* x, size_t n) {
   constexpr size_t kLine = 16;
-  for (int c = 0; c < channels; ++c, x += step)
-    for (size_t i = 0; i < n; i += kLine) prefetch_to_l2(x + i);
+  for (size_t i = 0; i < n; i += kLine) prefetch_to_l2(x + i);
 }

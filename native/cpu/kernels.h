@@ -217,8 +217,8 @@ struct Kernels {
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1
-  // Brings n floats of each channel, `step` apart, into L2, where they are wanted soon.
-  void (*fetch)(const float* x, size_t step, int channels, size_t n);
+  // Brings n floats into L2, where they are wanted soon.
+  void (*fetch)(const float* x, size_t n);
   void (*grad)(const GradArgs*);
   void (*outer)(const OuterArgs*);
   // y = W x and y += Wᵀ x, by [0] for lanes and [1] for a single sample.

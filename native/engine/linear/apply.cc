@@ -255,9 +255,14 @@ class PhaseRun::Task {
     size_t step = 0, vectors = 0;
     int channels = 0;
 
+    // Channel by channel, as memory likes it.
     void fetch(const Kernels& kernels, size_t turn, size_t turns) const {
-      const size_t lo = vectors * turn / turns, hi = vectors * (turn + 1) / turns;
-      if (lo < hi) kernels.fetch(from + lo * kernels.lanes, step, channels, (hi - lo) * kernels.lanes);
+      const size_t all = vectors * channels, end = all * (turn + 1) / turns;
+      for (size_t at = all * turn / turns; at < end;) {
+        const size_t place = at % vectors, n = std::min(end - at, vectors - place);
+        kernels.fetch(from + at / vectors * step + place * kernels.lanes, n * kernels.lanes);
+        at += n;
+      }
     }
   };
 
