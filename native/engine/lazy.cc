@@ -61,7 +61,17 @@ bool fills_gaps(const Value& v) {
          (v.plus && fills_gaps(*v.plus));
 }
 
-Value computed(Env& env, Value v) {
+Value computed(Env& env, Grid grid, Value v) {
+  if (v.blocks) {
+    const Blocks& blocks = *v.blocks;
+    v.data = env.pool.acquire_behind(v.halo ? v.halo->lead * grid.lanes : 0, blocks.count * blocks.floats);
+    if (blocks.whole)
+      blocks.whole(v.data.get());
+    else
+      env.threads.run(blocks.count,
+                      [&](size_t b) { blocks.make(static_cast<int>(b), v.data.get() + b * blocks.floats); });
+    v.blocks = nullptr;
+  }
   if (!v.pending) return v;
   Value y = (*v.pending)(env, nullptr);
   v.data = std::move(y.data);
@@ -70,23 +80,37 @@ Value computed(Env& env, Value v) {
   return v;
 }
 
-Value gated_by(Env& env, Grid grid, size_t elements, Value v, const uint8_t* bits) {
-  Epilogue e{bits, v.factor};
-  Value plus;
-  if (v.plus) {
-    plus = *v.plus;
-    v.plus = nullptr;
-    if (plus.lazy()) plus = settle(env, grid, elements, std::move(plus));
-    e.plus = &plus;
+Value gated_by(Env& env, Grid grid, size_t elements, Value v, Buffer bits, bool by_block) {
+  struct Held {
+    Value v, plus;
+    Buffer bits;
+    Epilogue e;
+  };
+  const auto held = std::make_shared<Held>();
+  held->v = std::move(v);
+  held->bits = std::move(bits);
+  held->e = {reinterpret_cast<const uint8_t*>(held->bits.get()), held->v.factor};
+  held->e.by_block = by_block;
+  if (held->v.plus) {
+    held->plus = *held->v.plus;
+    held->v.plus = nullptr;
+    if (held->plus.lazy()) held->plus = settle(env, grid, elements, std::move(held->plus));
+    held->e.plus = &held->plus;
   }
-  if (v.affine) e.scale = v.affine->scale.data();
-  Value y = (*v.pending)(env, &e);
-  y.exp = v.exp;
+  if (held->v.affine) held->e.scale = held->v.affine->scale.data();
+  Value y = (*held->v.pending)(env, &held->e);
+  y.exp = held->v.exp;
+  if (!by_block) return y;
+  // What the blocks are made of lives as long as they do.
+  y.max = held->v.max;
+  Blocks blocks = *y.blocks;
+  blocks.make = [held, make = blocks.make](int b, float* out) { make(b, out); };
+  y.blocks = std::make_shared<const Blocks>(std::move(blocks));
   return y;
 }
 
 Value settle(Env& env, Grid grid, size_t elements, Value v) {
-  v = computed(env, std::move(v));
+  v = computed(env, grid, std::move(v));
   if (!v.lazy() && v.factor == 1.0f) return v;
   const size_t n = floats(grid, elements, v.halo);
   Value y = empty_for(env, grid, elements, v);
@@ -135,7 +159,7 @@ Value flat(Env& env, Grid grid, size_t elements, Value v) {
 }
 
 Value laid(Env& env, Grid grid, size_t elements, const Halo* halo, Value v) {
-  if ((!v.data && !v.pending) || v.halo == halo) return v;
+  if ((!v.data && !v.pending && !v.blocks) || v.halo == halo) return v;
   v = settle(env, grid, elements, std::move(v));
   if (v.halo && halo) v = laid(env, grid, elements, nullptr, std::move(v));
   Value y = empty(env, grid, elements, halo);

@@ -16,11 +16,11 @@ bool fills_gaps(const Value& v);
 // Where v's numbers go when they are evaluated: its own buffer where nobody else holds that.
 Value empty_for(Env& env, Grid grid, size_t elements, const Value& v);
 
-// The same with its data: what was pending is computed, as it would be without an epilogue.
-Value computed(Env& env, Value v);
+// The same with its data: what was pending is computed, as it would be without an epilogue, and blocks are made.
+Value computed(Env& env, Grid grid, Value v);
 
-// What is pending and all that is left to do on it, where `bits` says so, and 0 elsewhere.
-Value gated_by(Env& env, Grid grid, size_t elements, Value v, const uint8_t* bits);
+// What is pending and all that is left to do on it, where `bits` says so, and 0 elsewhere; perhaps as Blocks.
+Value gated_by(Env& env, Grid grid, size_t elements, Value v, Buffer bits, bool by_block);
 
 // The same tensor with nothing left to do, in its own buffer where nobody else holds that.
 Value settle(Env& env, Grid grid, size_t elements, Value v);

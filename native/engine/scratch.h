@@ -25,7 +25,7 @@ struct Scratch {
   using Array = std::pmr::vector<T>;
   ScratchPages pages;
   std::pmr::monotonic_buffer_resource arena{size_t{2} << 20, &pages};
-  Array<float> input{&arena}, output{&arena}, weights{&arena}, start{&arena}, row{&arena};
+  Array<float> input{&arena}, output{&arena}, weights{&arena}, start{&arena}, row{&arena}, block{&arena};
   Array<int32_t> offsets{&arena};
   Array<ptrdiff_t> from{&arena}, to{&arena}, place{&arena};
   Array<std::byte> sorted{&arena};

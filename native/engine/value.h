@@ -24,12 +24,25 @@ struct ChannelAffine {
 struct Env;
 struct Value;
 
+// A tensor that is not in memory: its reader makes it, a block of samples at a time, where it reads it. make may be called by several
+// threads, and gaps are cleared.
+struct Blocks {
+  int count;
+  size_t floats;  // of a block
+  std::function<void(int block, float* out)> make;
+  std::function<void(float* out)> whole;  // all of it, by all threads at once; null: block by block
+
+  // Whether all of so many threads find work where each makes what it reads.
+  bool enough_for(int threads) const { return count >= 2 * threads; }
+};
+
 // What may be done to a linear step's output as it is stored: y = (bit ? factor * scale[channel] * y + plus->factor * plus : 0).
 struct Epilogue {
   const uint8_t* bits;  // one a float of y, gaps included
   float factor = 1.0f;
   const float* scale = nullptr;  // per channel, or null
   const Value* plus = nullptr;   // lies like y, and nothing is left to do on it but its factor
+  bool by_block = false;         // wanted as Blocks
 };
 
 // Arithmetic may be left to the reader, so that a normalisation or a sum costs no pass of its own (lazy.h): the tensor is then
@@ -51,9 +64,11 @@ struct Value {
   // Instead of data: a linear step that waits for what can be done to its output as it is stored; null: nothing. The result's exponent
   // is the value's own before any factor.
   std::shared_ptr<const std::function<Value(Env&, const Epilogue*)>> pending;
+  bool splits = false;                   // what is pending may be wanted as Blocks
+  std::shared_ptr<const Blocks> blocks;  // instead of data, with nothing left to do on them
 
   bool zero() const { return !(max > 0.0f); }
-  bool lazy() const { return affine || plus || repeat > 1 || pending; }
+  bool lazy() const { return affine || plus || repeat > 1 || pending || blocks; }
 };
 
 // 2^k as a float, k clamped to the normal range: scaling by it is exact.

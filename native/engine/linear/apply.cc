@@ -49,9 +49,18 @@ class PhaseRun {
   }
 
   void run();
+  // Lists; then blocks may be computed one by one, by several threads.
+  void prepare();
+  void run_block(int block, float* y);
+  // All of them at once: into the call's tensors, or to `whole`.
+  void run_bands(float* whole);
 
  private:
   class Task;
+
+  // Quads a task has, from number `task` of its band on.
+  void run_band(size_t index, size_t task, const float* x, float* y);
+  size_t tasks() const { return (quads_ + quad_chunk_ - 1) / quad_chunk_; }
 
   // Share of places that lists hold.
   double list_density() const { return filled_ ? 1.0 : call_.weight.density; }
@@ -171,10 +180,13 @@ class PhaseRun {
 // Quads [first, end) of every group over one band.
 class PhaseRun::Task {
  public:
-  Task(PhaseRun& run, const Band& band, size_t index, int first, int end)
+  // x, y: of the band's first block.
+  Task(PhaseRun& run, const Band& band, size_t index, int first, int end, const float* x, float* y)
       : run_(run),
         band_(band),
         index_(index),
+        x_(x),
+        y_(y),
         first_(first),
         end_(end),
         scratch_(run.env_.scratch),
@@ -215,7 +227,7 @@ class PhaseRun::Task {
       const size_t channel = static_cast<size_t>(g) * map.out_channels + kQuad * first_;
       ConvArgs a{};
       a.channels = channels;
-      a.y = gathered() ? output_ : run_.y(band_.block) + channel * map.out_channel_stride * run_.tiling_.unit;
+      a.y = gathered() ? output_ : y_ + channel * map.out_channel_stride * run_.tiling_.unit;
       a.y_channel = static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
       float top = 0.0f;
       for (int q = 0; q < run_.chunks_; ++q) {
@@ -273,18 +285,20 @@ class PhaseRun::Task {
     rows_.push_back({x, points(), points() + count, slot});
   }
 
+  float* y(int slot) const { return slot == 0 ? y_ : run_.y(band_.block + slot); }
+
   // An output of the band's first block, in elements.
   size_t out_at(int r, int c) const { return run_.phase_.out_offset(band_.outer, band_.row + r, c); }
 
   void gather(int g, int from, int to) {
     const size_t first = static_cast<size_t>(g) * run_.map_.in_channels;
     if (run_.in_place_) {
-      input_ = run_.window_.at(run_.x(band_.block), first + from, band_.row);
+      input_ = run_.window_.at(x_, first + from, band_.row);
       return;
     }
     float* const input = room_;
     for (int n = 0; n < band_.slots; ++n) {
-      const float* x = run_.x(band_.block + n);
+      const float* x = n == 0 ? x_ : run_.x(band_.block + n);
       if (run_.call_.box)
         run_.window_.gather_sum(x, first, run_.map_.in_channels, band_.outer, band_.row, n, input);
       else
@@ -298,6 +312,7 @@ class PhaseRun::Task {
   void look_ahead(int g, int q) {
     ahead_ = Ahead();
     if (gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1) return;
+    if (run_.call_.tensors[0].blocks) return;
     const int chunk = run_.chunk_, groups = run_.map_.groups;
     const int turn = g * run_.chunks_ + q + 1;  // the next chunk in this band
     const bool last = turn == groups * run_.chunks_;
@@ -328,7 +343,8 @@ class PhaseRun::Task {
 
   void epilogue(size_t channel, ConvArgs& a) const {
     const Epilogue& e = *run_.call_.epilogue;
-    const ptrdiff_t at = a.y - run_.tensor(band_.block).y;
+    const ptrdiff_t at =
+        static_cast<ptrdiff_t>(band_.block * run_.map_.out_elements) * run_.lanes_ + (a.y - y_);
     a.bits = e.bits + at / 8;
     a.factor = e.factor;
     a.factors = e.scale ? e.scale + channel : nullptr;
@@ -452,7 +468,7 @@ class PhaseRun::Task {
       float top = 0.0f;
       for (int m = 0; m < channels; ++m) {
         const float* from = output_ + (m * points() + rows_[s].first) * run_.lanes_;
-        float* const channel_at = run_.y(block) + (channel + m) * run_.map_.out_channel_stride;
+        float* const channel_at = y(s) + (channel + m) * run_.map_.out_channel_stride;
         for (int r = 0; r < band_.rows; ++r, from += run_.window_.row()) {
           float* const to = channel_at + out_at(r, 0);
           if (step == 1)
@@ -478,8 +494,8 @@ class PhaseRun::Task {
     for (int m = 0; m < channels; ++m) {
       Moments& total = run_.parts_[index_ * all + channel + m];
       for (int s = 0; s < band_.slots; ++s) {
-        const float* y =
-            run_.y(band_.block + s) + ((channel + m) * run_.map_.out_channel_stride + out_at(0, 0)) * lanes;
+        const float* const y =
+            this->y(s) + ((channel + m) * run_.map_.out_channel_stride + out_at(0, 0)) * lanes;
         total.add(run_.env_.kernels, y, rows, lanes, run_.call_.grid.filled(band_.block + s));
       }
     }
@@ -491,13 +507,15 @@ class PhaseRun::Task {
     const size_t lanes = run_.lanes_, end = band_.row + band_.rows;
     for (int s = 0; s < band_.slots; ++s)
       for (int m = 0; m < channels; ++m)
-        clear_gaps(h, lanes, run_.y(band_.block + s) + (channel + m) * h.channel * lanes,
-                   band_.row * h.row * lanes, (end == h.rows ? h.channel : end * h.row) * lanes);
+        clear_gaps(h, lanes, y(s) + (channel + m) * h.channel * lanes, band_.row * h.row * lanes,
+                   (end == h.rows ? h.channel : end * h.row) * lanes);
   }
 
   PhaseRun& run_;
   const Band band_;
   const size_t index_;
+  const float* const x_;
+  float* const y_;
   const int first_, end_;
   BorrowedScratch scratch_;
   std::vector<Row> rows_;
@@ -511,7 +529,7 @@ class PhaseRun::Task {
   float *box_ = nullptr, *start_ = nullptr;  // the chunk's channels added up, and the box sums of every point
 };
 
-void PhaseRun::run() {
+void PhaseRun::prepare() {
   const size_t bands = tiling_.band_count(phase_);
   const size_t weights = static_cast<size_t>(map_.in_channels) * phase_.taps();
   if (vectors() <= kFewVectors && !call_.box) {
@@ -523,15 +541,50 @@ void PhaseRun::run() {
     quad_chunk_ = std::max(kMinQuads, static_cast<int>((quads_ + wanted - 1) / wanted));
     quad_chunk_ = std::min(quad_chunk_, quads_);
   }
-  const size_t quad_chunks = (quads_ + quad_chunk_ - 1) / quad_chunk_;
   if (moments()) parts_.resize(bands * map_.groups * map_.out_channels);
-  env_.threads.run(bands * quad_chunks, [&](size_t t) {
-    const Band band(tiling_, phase_, grid(), t / quad_chunks);
-    const int first = static_cast<int>(t % quad_chunks) * quad_chunk_;
-    Task task(*this, band, t / quad_chunks, first, std::min(quads_, first + quad_chunk_));
-    task.run();
+}
+
+void PhaseRun::run_band(size_t index, size_t task, const float* x, float* y) {
+  const int first = static_cast<int>(task) * quad_chunk_;
+  Task(*this, Band(tiling_, phase_, grid(), index), index, first, std::min(quads_, first + quad_chunk_), x, y)
+      .run();
+}
+
+// What is read may be made here, for this block alone: it stays in this processor's cache.
+void PhaseRun::run_block(int block, float* y) {
+  const BorrowedScratch scratch(env_.scratch);
+  const Blocks* const blocks = call_.tensors[0].blocks;
+  const float* x = blocks ? nullptr : this->x(block);
+  if (blocks) {
+    constexpr size_t kLine = 16;
+    const size_t lead = map_.in_halo ? (map_.in_halo->lead * lanes_ + kLine - 1) / kLine * kLine : 0;
+    float* const made = room(scratch->block, lead + blocks->floats) + lead;
+    std::fill(made - lead, made, 0.0f);
+    blocks->make(block, made);
+    x = made;
+  }
+  const size_t bands = tiling_.band_count(phase_) / blocks_;
+  for (size_t b = 0; b < bands; ++b) {
+    env_.threads.check_abort();
+    for (size_t task = 0; task < tasks(); ++task) run_band(block * bands + b, task, x, y);
+  }
+}
+
+void PhaseRun::run_bands(float* whole) {
+  env_.threads.run(tiling_.band_count(phase_) * tasks(), [&](size_t t) {
+    const int block = Band(tiling_, phase_, grid(), t / tasks()).block;
+    run_band(t / tasks(), t % tasks(), x(block),
+             whole ? whole + block * map_.out_elements * lanes_ : y(block));
   });
-  if (moments()) merge_moments(bands);
+}
+
+void PhaseRun::run() {
+  prepare();
+  if (call_.tensors[0].blocks)
+    env_.threads.run(blocks_, [&](size_t b) { run_block(static_cast<int>(b), y(static_cast<int>(b))); });
+  else
+    run_bands(nullptr);
+  if (moments()) merge_moments(tiling_.band_count(phase_));
 }
 
 // Outputs that no weight reaches.
@@ -562,6 +615,35 @@ bool takes_epilogue(const LinearMap& map, Grid grid) {
   if (grid.lanes == 1 || suits_direct(map, grid)) return false;
   const auto phases = phases_of(map);
   return phases.size() == 1 && phases[0].taps() > 0;
+}
+
+bool takes_blocks(const LinearMap& map, Grid grid) {
+  return takes_epilogue(map, grid) && reads_in_place(map, phases_of(map)[0], grid);
+}
+
+bool gives_blocks(const Env& env, const LinearMap& map, Grid grid) {
+  if (!takes_epilogue(map, grid)) return false;
+  const Phase phase = phases_of(map)[0];
+  return slots_of(phase, grid, env.kernels.lanes, reads_in_place(map, phase, grid)) == 1;
+}
+
+std::shared_ptr<const Blocks> linear_blocks(Env& env, const LinearMap& map, const LinearCall& given) {
+  struct Held {
+    LinearCall call;
+    std::vector<Phase> phases;
+    std::vector<SharedMax> tops;
+    std::unique_ptr<PhaseRun> run;
+  };
+  const auto held = std::make_shared<Held>();
+  held->call = given;
+  held->phases = phases_of(map);
+  if (given.weight.source == Source::mask) held->call.tensors[0].scale *= given.weight.factor;
+  held->run = std::make_unique<PhaseRun>(env, map, held->phases[0], held->call, held->tops, true);
+  held->run->prepare();
+  Blocks all{given.grid.blocks, map.out_elements * given.grid.lanes, nullptr, nullptr};
+  all.make = [held](int b, float* y) { held->run->run_block(b, y); };
+  if (!given.tensors[0].blocks) all.whole = [held](float* y) { held->run->run_bands(y); };
+  return std::make_shared<const Blocks>(std::move(all));
 }
 
 void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {

@@ -10,7 +10,8 @@ struct LinearCall {
     const float* x;
     float* y;  // out, must not overlap x
     float scale = 1.0f;
-    float* max = nullptr;  // out: the largest entry of y (h, g, j)
+    float* max = nullptr;            // out: the largest entry of y (h, g, j)
+    const Blocks* blocks = nullptr;  // instead of x, where the map takes them
   };
   WeightSource weight;
   Grid grid;                    // of each tensor
@@ -25,6 +26,16 @@ struct LinearCall {
 
 // Whether something can be done to outputs as they are stored.
 bool takes_epilogue(const LinearMap& map, Grid grid);
+
+// Whether x may be Blocks.
+bool takes_blocks(const LinearMap& map, Grid grid);
+
+// Whether y may.
+bool gives_blocks(const Env& env, const LinearMap& map, Grid grid);
+
+// y as Blocks, for a single tensor and where the map gives them; its y and max are not used. Borrows the map, and what
+// the call points at.
+std::shared_ptr<const Blocks> linear_blocks(Env& env, const LinearMap& map, const LinearCall& call);
 
 void apply_linear(Env& env, const LinearMap& map, const LinearCall& call);
 

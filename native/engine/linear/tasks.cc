@@ -26,6 +26,16 @@ int row_vectors(const Phase& phase, Grid grid, int lanes) {
   return grid.lanes == 1 ? (cols + lanes - 1) / lanes : cols;
 }
 
+// Whole blocks side by side where a block has too few positions, or too short rows.
+int slots_of(const Phase& phase, Grid grid, int lanes, bool in_place) {
+  if (in_place) return 1;
+  const int cols = phase.col->count, points = phase.row->count * row_vectors(phase, grid, lanes);
+  int slots = 1;
+  if (phase.outer_out.size() == 1 && points < kMinPoints) slots = (kMinPoints + points - 1) / points;
+  if (grid.lanes > 1 && cols < kMinRow) slots = std::max(slots, (kMinRow + cols - 1) / cols);
+  return slots;
+}
+
 int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk, bool in_place) {
   const Window row(map, phase, 1, phase.col->count, 1, grid.lanes, in_place);
   return std::clamp(static_cast<int>(kMostFloats / row.band()), 1, chunk);
@@ -38,13 +48,9 @@ Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int 
   const int cols = phase.col->count, rows = phase.row->count;
   t.vectors = row_vectors(phase, grid, lanes);
   t.chunk = chunk;
-  // Whole blocks side by side where a block has too few positions, or too short rows.
   const size_t outer = phase.outer_out.size();
   const int points = rows * t.vectors;
-  t.slots = 1;
-  if (!in_place && outer == 1 && points < kMinPoints) t.slots = (kMinPoints + points - 1) / points;
-  if (!in_place && !positions && cols < kMinRow) t.slots = std::max(t.slots, (kMinRow + cols - 1) / cols);
-  t.slots = share(grid.blocks, t.slots);
+  t.slots = share(grid.blocks, slots_of(phase, grid, lanes, in_place));
   t.slot_sets = grid.blocks / t.slots;
   const Window one(map, phase, 1, cols, t.slots, t.unit, in_place),
       two(map, phase, 2, cols, t.slots, t.unit, in_place);

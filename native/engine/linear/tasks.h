@@ -22,6 +22,9 @@ struct Tiling {
 // Vectors that a row of outputs takes, for one sample block.
 int row_vectors(const Phase& phase, Grid grid, int lanes);
 
+// Sample blocks that a band has, or a few more where that divides them evenly.
+int slots_of(const Phase& phase, Grid grid, int lanes, bool in_place);
+
 // At most `chunk`, less where a single row of so many channels would not fit into memory meant for caches.
 int bounded_chunk(const LinearMap& map, const Phase& phase, Grid grid, int chunk, bool in_place);
 

@@ -12,6 +12,8 @@ class ActivationStep final : public StepExec {
       : StepExec(plan, step), fn_(static_cast<Activation>(step.function)) {
     leaky_ = fn_ == Activation::relu || fn_ == Activation::leaky_relu || fn_ == Activation::prelu;
     relu_ = fn_ == Activation::relu;
+    const PlanStep* next = reader(step.output);
+    to_conv_ = next && next->op == Op::conv;
     if (!leaky_) return;
     if (fn_ == Activation::prelu && !step.operands.empty()) {
       slopes_ = Segments::of(step.operands[0], out_shape());
@@ -26,9 +28,17 @@ class ActivationStep final : public StepExec {
     const bool with = pass.scoring && signal();
     const Value z = pass.take_laid(env, step_.inputs[0], step_.output);
     Value c = with ? pass.companion.take_laid(env, step_.inputs[0], step_.output) : Value();
-    if (!relu_) c = computed(env, std::move(c));
+    if (!relu_) c = computed(env, pass.grid, std::move(c));
     const bool later = c.pending != nullptr;  // its maker opens and closes the gates
     const bool together = with && !later, keep = with && (pass.adjoint || later);
+    if (by_block(pass.grid, z.halo) && !pass.adjoint && (!with || c.splits)) {
+      Buffer bits;
+      pass.f.put(step_.output, blocks(env, pass.grid, z, later, &bits));
+      if (with)
+        pass.companion.values.put(step_.output,
+                                  gated_by(env, pass.grid, out_size(), std::move(c), std::move(bits), true));
+      return;
+    }
     const size_t n = floats(pass.grid, out_size(), z.halo);
     const bool clear = z.halo && (fills_gaps(z) || !leaky_);
     Value y = empty_for(env, pass.grid, out_size(), z), c_out;
@@ -41,8 +51,8 @@ class ActivationStep final : public StepExec {
       for_pieces(lo, hi, [&](size_t from, size_t to) {
         const float* zs = read(env, pass.grid, z, from, to, y.data.get() + from);
         const float* cs = together ? read(env, pass.grid, c, from, to, c_out.data.get() + from) : nullptr;
-        piece(env, pass.grid, zs, cs, y.data.get() + from, together ? c_out.data.get() + from : nullptr, keep,
-              from, to - from, pow2(k), &top);
+        piece(env, pass.grid, zs, cs, y.data.get() + from, together ? c_out.data.get() + from : nullptr,
+              keep ? record_.get() : nullptr, from, to - from, pow2(k), &top);
       });
       if (clear) clear_gaps(*z.halo, pass.grid.lanes, y.data.get(), lo, hi);
       max.add(top);
@@ -50,8 +60,7 @@ class ActivationStep final : public StepExec {
     pass.f.put(step_.output, std::move(y));
     if (!with) return;
     if (later) {
-      c_out =
-          gated_by(env, pass.grid, out_size(), std::move(c), reinterpret_cast<const uint8_t*>(record_.get()));
+      c_out = gated_by(env, pass.grid, out_size(), std::move(c), record_, false);
       if (!pass.adjoint) record_.reset();
     } else {
       c_out.max = max.get();
@@ -86,10 +95,48 @@ class ActivationStep final : public StepExec {
     return out;
   }
 
-  void piece(const Env& env, Grid grid, const float* z, const float* c, float* y, float* c_out, bool keep,
+  // Whether the reader had better make the output itself: a block of it stays in a processor's cache. By shapes alone, as the bounds
+  // that take the place of maxima are part of the result.
+  bool by_block(Grid grid, const Halo* halo) const {
+    constexpr size_t kMostFloats = size_t{1} << 20;
+    return relu_ && to_conv_ && grid.blocks >= 2 &&
+           floats(grid, out_size(), halo) / grid.blocks <= kMostFloats;
+  }
+  Value blocks(Env& env, Grid grid, const Value& z, bool keep, Buffer* bits) const {
+    const size_t n = floats(grid, out_size(), z.halo) / grid.blocks;
+    if (keep) *bits = env.pool.acquire_bytes((n * grid.blocks + 7) / 8);
+    Value y;
+    y.halo = z.halo;
+    const Buffer record = *bits;
+    // Floats [lo, hi) of the tensor, the first of them to `out`.
+    const auto make = [this, &env, grid, z, record](size_t lo, size_t hi, float* out) {
+      float top = 0.0f;
+      for_pieces(lo, hi, [&](size_t from, size_t to) {
+        float* const y = out + (from - lo);
+        piece(env, grid, read(env, grid, z, from, to, y), nullptr, y, nullptr, record.get(), from, to - from,
+              1.0f, &top);
+      });
+    };
+    Blocks all{grid.blocks, n, nullptr, nullptr};
+    all.make = [make, n, grid, halo = z.halo](int block, float* out) {
+      make(block * n, (block + 1) * n, out);
+      if (halo) clear_gaps(*halo, grid.lanes, out, 0, n);
+    };
+    all.whole = [make, n, grid, &env, halo = z.halo](float* out) {
+      for_ranges(env.threads, n * grid.blocks, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+        make(lo, hi, out + lo);
+        if (halo) clear_gaps(*halo, grid.lanes, out, lo, hi);
+      });
+    };
+    y.blocks = std::make_shared<const Blocks>(std::move(all));
+    return y;
+  }
+
+  // record: where the adjoint finds what it wants, or null.
+  void piece(const Env& env, Grid grid, const float* z, const float* c, float* y, float* c_out, float* record,
              size_t first, size_t count, float scale, float* top) const {
     if (leaky_) {
-      uint8_t* bits = keep ? reinterpret_cast<uint8_t*>(record_.get()) + first / 8 : nullptr;
+      uint8_t* bits = record ? reinterpret_cast<uint8_t*>(record) + first / 8 : nullptr;
       const LeakyArgs a{z,
                         y,
                         c,
@@ -105,7 +152,7 @@ class ActivationStep final : public StepExec {
       env.kernels.leaky(&a);
     } else {
       const SmoothArgs a{
-          step_.function, step_.alpha, step_.beta, z, y, c, c_out, keep ? record_.get() + first : nullptr,
+          step_.function, step_.alpha, step_.beta, z, y, c, c_out, record ? record + first : nullptr,
           count,          scale,       top};
       env.kernels.smooth(&a);
     }
@@ -147,6 +194,7 @@ class ActivationStep final : public StepExec {
 
   Activation fn_;
   bool leaky_, relu_;
+  bool to_conv_;  // a convolution is the only reader
   Segments slopes_;
   Buffer record_;  // bits or a², from a forward with an adjoint to come
 };

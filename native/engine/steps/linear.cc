@@ -23,9 +23,12 @@ class Linear final : public StepExec {
 
   void f(Env& env, DataPass& pass) override {
     const Maps& maps = this->maps(env, pass.grid);
-    const Value x = settle(env, pass.grid, in_size(), pass.take_laid(env, step_.inputs[0], step_.inputs[0]));
+    Value x = pass.take_laid(env, step_.inputs[0], step_.inputs[0]);
+    if (!keep_blocks(env, maps, pass.grid, x)) x = settle(env, pass.grid, in_size(), std::move(x));
     Value y = empty(env, pass.grid, out_size(), maps.forward.out_halo);
-    LinearCall call{source(Source::theta, step_.alpha), pass.grid, {{x.data.get(), y.data.get()}}};
+    LinearCall call{source(Source::theta, step_.alpha),
+                    pass.grid,
+                    {{x.data.get(), y.data.get(), 1.0f, nullptr, x.blocks.get()}}};
     call.bias = step_.operands.empty() ? nullptr : step_.operands[0].data.data();
     std::vector<Moments> moments;
     if (env.batch_statistics && normalised_) call.moments = &moments;
@@ -35,17 +38,19 @@ class Linear final : public StepExec {
   }
 
   void up(Env& env, Walk& walk) override {
-    const Value x = settle(env, walk.grid, in_size(), walk.take_laid(env, step_.inputs[0], step_.inputs[0]));
     const bool squared = walk.net != Net::h;
     const Scalar c = coefficient(walk.net);
     const Maps& maps = this->maps(env, walk.grid);
+    Value x = walk.take_laid(env, step_.inputs[0], step_.inputs[0]);
+    if (squared || boxed(maps) || !keep_blocks(env, maps, walk.grid, x))
+      x = settle(env, walk.grid, in_size(), std::move(x));
     if (!squared && boxed(maps)) {
       walk.values.put(step_.output, box_sum(env, maps, walk.grid, x, c));
     } else {
       const WeightSource w = source(squared ? Source::theta_squared : Source::mask, c.mantissa);
       const int exp = squared ? c.exp - weight_exp(true) : c.exp;
       const bool wait = gated_ && !x.zero() && walk.net != Net::g && takes_epilogue(maps.forward, walk.grid);
-      walk.values.put(step_.output, wait ? pending(maps.forward, w, walk.grid, x, exp)
+      walk.values.put(step_.output, wait ? pending(env, maps.forward, w, walk.grid, x, exp)
                                          : apply(env, maps.forward, w, walk.grid, {&x}, exp)[0]);
     }
     if (squared) input_ = x;
@@ -100,6 +105,9 @@ class Linear final : public StepExec {
     if (!in && !out) return plain_;
     if (!laid_) laid_ = std::make_unique<const Maps>(step_, in, out);
     return *laid_;
+  }
+  static bool keep_blocks(const Env& env, const Maps& maps, Grid grid, const Value& x) {
+    return x.blocks && x.blocks->enough_for(env.threads.count()) && takes_blocks(maps.forward, grid);
   }
   bool boxed(const Maps& maps) const { return maps.box.groups > 0 && weights_.density(step_.param) == 1.0; }
   // Every surviving weight being 1.
@@ -195,15 +203,31 @@ class Linear final : public StepExec {
   int weight_exp(bool squared) const { return squared ? 2 * weights_.shift(step_.param) : 0; }
 
   // The same, to be done together with what its reader does to it.
-  Value pending(const LinearMap& map, const WeightSource& w, Grid grid, Value x, int exp) const {
+  Value pending(const Env& env, const LinearMap& map, const WeightSource& w, Grid grid, Value x,
+                int exp) const {
     Value v;
     v.halo = map.out_halo;
+    v.splits = gives_blocks(env, map, grid);
     v.exp = x.exp + exp - lift(x.max);
     // A bound: so many products, each at most 1.
     v.max = static_cast<float>(map.in_channels) * static_cast<float>(map.taps);
     v.pending = std::make_shared<const std::function<Value(Env&, const Epilogue*)>>(
-        [=, &map](Env& env, const Epilogue* e) { return apply(env, map, w, grid, {&x}, exp, e)[0]; });
+        [=, &map](Env& env, const Epilogue* e) {
+          return e && e->by_block ? by_block(env, map, w, grid, x, exp, *e)
+                                  : apply(env, map, w, grid, {&x}, exp, e)[0];
+        });
     return v;
+  }
+  static Value by_block(Env& env, const LinearMap& map, const WeightSource& w, Grid grid, const Value& x,
+                        int exp, const Epilogue& e) {
+    const int k = lift(x.max);
+    Value y;
+    y.halo = map.out_halo;
+    y.exp = x.exp + exp - k;
+    LinearCall call{w, grid, {{x.data.get(), nullptr, pow2(k), nullptr, x.blocks.get()}}};
+    call.epilogue = &e;
+    y.blocks = linear_blocks(env, map, call);
+    return y;
   }
 
   std::vector<Value> apply(Env& env, const LinearMap& map, const WeightSource& w, Grid grid,
@@ -216,7 +240,7 @@ class Linear final : public StepExec {
       const int k = lift(xs[i]->max);
       ys[i] = empty(env, grid, map.out_elements, map.out_halo);
       ys[i].exp = xs[i]->exp + exp - k;
-      call.tensors.push_back({xs[i]->data.get(), ys[i].data.get(), pow2(k), &ys[i].max});
+      call.tensors.push_back({xs[i]->data.get(), ys[i].data.get(), pow2(k), &ys[i].max, xs[i]->blocks.get()});
     }
     apply_linear(env, map, call);
     return ys;

@@ -102,7 +102,8 @@ class FactorStep : public StepExec {
     Value x = walk.take_laid(env, step_.inputs[0], step_.output);
     const bool leave = readers(step_.output) == 1;
     if (!leave || !x.pending)
-      x = walk.net == Net::h ? computed(env, std::move(x)) : settle(env, walk.grid, out_size(), std::move(x));
+      x = walk.net == Net::h ? computed(env, walk.grid, std::move(x))
+                             : settle(env, walk.grid, out_size(), std::move(x));
     if (walk.net != Net::h) {
       const Factors f = factors(env, walk.net, x.halo);
       x = leave ? lazy_times(std::move(x), f) : times(env, walk.grid, out_size(), std::move(x), f);

@@ -75,7 +75,7 @@ class Sum final : public StepExec {
     }
     // What is pending comes first, as it takes the other along; else the result may go where the first lies.
     if (part[0].pending)
-      part[1] = computed(env, std::move(part[1]));
+      part[1] = computed(env, grid, std::move(part[1]));
     else if (part[1].pending || !part[0].data.unshared() || part[0].repeat > 1)
       std::swap(part[0], part[1]);
     Value total = lazy_sum(std::move(part[0]), std::move(part[1]));
