@@ -34,11 +34,9 @@ Buffer BufferPool::acquire(size_t floats) {
 }
 
 Buffer BufferPool::acquire_behind(size_t lead, size_t floats) {
-  constexpr size_t kLine = 16;
-  const size_t before = (lead + kLine - 1) / kLine * kLine;
-  Buffer whole = acquire(before + floats);
-  std::fill_n(whole.get(), before, 0.0f);
-  return Buffer(std::move(whole), before);
+  Buffer whole = acquire(lead + floats);
+  std::fill_n(whole.get(), lead, 0.0f);
+  return Buffer(std::move(whole), lead);
 }
 
 size_t BufferPool::current() const { return state_->held; }

@@ -30,7 +30,7 @@ class BufferPool {
   BufferPool();
   // Uninitialised. Throws Error(ERR_MEMORY) naming the size when the system has none.
   Buffer acquire(size_t floats);
-  // With `lead` zeros before them.
+  // With `lead` zeros before them, a whole number of cache lines.
   Buffer acquire_behind(size_t lead, size_t floats);
   Buffer acquire_bytes(size_t bytes) { return acquire((bytes + 3) / 4); }
   // Bytes held from the system, in use or waiting; and the most there ever were.

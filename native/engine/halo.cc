@@ -5,7 +5,6 @@
 namespace px {
 namespace {
 
-constexpr size_t kShortRow = 6;     // rows shorter than this are gathered, several samples side by side
 constexpr double kMostGaps = 0.75;  // more zeros than this to an element cost more than gathering
 
 // Zeros a step wants around its input: below, which is above, and right, which is left.
@@ -61,7 +60,7 @@ std::shared_ptr<const Halo> halo_of(const PlanValue& value, const Wish& wish) {
   if (h.channel % 2 == 0) ++h.channel;
   h.lead = h.below * h.row + h.right;
   const double gaps = static_cast<double>(h.channel - h.rows * h.cols) / (h.rows * h.cols);
-  if (h.cols < kShortRow || gaps > kMostGaps) return nullptr;
+  if (h.cols < kMinRow || gaps > kMostGaps) return nullptr;
   return halo;
 }
 

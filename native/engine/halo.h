@@ -22,6 +22,15 @@ struct Halo {
   size_t elements() const { return channels * channel; }
 };
 
+// Floats before the first channel, in whole cache lines; none where there are no gaps.
+inline size_t lead_floats(const Halo* halo, size_t lanes) {
+  constexpr size_t kLine = 16;
+  return halo ? (halo->lead * lanes + kLine - 1) / kLine * kLine : 0;
+}
+
+// Outputs a row should have: shorter ones are gathered, those of several sample blocks side by side.
+constexpr int kMinRow = 6;
+
 // Which of a Plan's values lie so: what linear, normalising, activating and summing steps make, where it reaches a convolution with
 // padding. All values of a chain of steps that work element by element lie alike.
 class Halos {

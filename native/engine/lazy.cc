@@ -64,7 +64,7 @@ bool fills_gaps(const Value& v) {
 Value computed(Env& env, Grid grid, Value v) {
   if (v.blocks) {
     const Blocks& blocks = *v.blocks;
-    v.data = env.pool.acquire_behind(v.halo ? v.halo->lead * grid.lanes : 0, blocks.count * blocks.floats);
+    v.data = env.pool.acquire_behind(lead_floats(v.halo, grid.lanes), blocks.count * blocks.floats);
     if (blocks.whole)
       blocks.whole(v.data.get());
     else

@@ -7,7 +7,7 @@ namespace px {
 Value empty(Env& env, Grid grid, size_t elements, const Halo* halo) {
   Value v;
   const size_t n = floats(grid, elements, halo);
-  v.data = halo ? env.pool.acquire_behind(halo->lead * grid.lanes, n) : env.pool.acquire(n);
+  v.data = env.pool.acquire_behind(lead_floats(halo, grid.lanes), n);
   v.halo = halo;
   return v;
 }

@@ -22,6 +22,9 @@ void fill(Env& env, const LinearMap& map, const Phase& phase, const LinearCall& 
   });
 }
 
+// One phase makes all outputs.
+bool all_in_one(const std::vector<Phase>& phases) { return phases.size() == 1 && phases[0].taps() > 0; }
+
 void clear_all(Env& env, const LinearMap& map, Grid grid, float* y) {
   const size_t channel = map.out_halo->channel * grid.lanes;
   env.threads.run(map.out_elements / map.out_halo->channel * grid.blocks,
@@ -32,8 +35,7 @@ void clear_all(Env& env, const LinearMap& map, Grid grid, float* y) {
 
 bool takes_epilogue(const LinearMap& map, Grid grid) {
   if (grid.lanes == 1 || suits_direct(map, grid)) return false;
-  const auto phases = phases_of(map);
-  return phases.size() == 1 && phases[0].taps() > 0;
+  return all_in_one(phases_of(map));
 }
 
 bool takes_blocks(const LinearMap& map, Grid grid) {
@@ -75,10 +77,9 @@ void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
     return apply_direct(env, map, call);
   }
   std::vector<SharedMax> tops(call.tensors[0].max ? call.tensors.size() : 0);
-  const bool plain = phases.size() == 1 && phases[0].taps() > 0 && phases[0].col_axis->out_stride == 1 &&
-                     call.grid.lanes > 1 && !call.box;
+  const bool alone = all_in_one(phases);
+  const bool plain = alone && phases[0].col_axis->out_stride == 1 && call.grid.lanes > 1 && !call.box;
   if (!plain) call.moments = nullptr;
-  const bool alone = phases.size() == 1 && phases[0].taps() > 0;
   for (const Phase& phase : phases) {
     if (phase.taps() == 0)
       fill(env, map, phase, call);

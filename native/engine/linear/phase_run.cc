@@ -116,8 +116,7 @@ void PhaseRun::run_block(int block, float* y) {
   const Blocks* const blocks = call_.tensors[0].blocks;
   const float* x = blocks ? nullptr : this->x(block);
   if (blocks) {
-    constexpr size_t kLine = 16;
-    const size_t lead = map_.in_halo ? (map_.in_halo->lead * lanes_ + kLine - 1) / kLine * kLine : 0;
+    const size_t lead = lead_floats(map_.in_halo, lanes_);
     float* const made = room(scratch->block, lead + blocks->floats) + lead;
     std::fill(made - lead, made, 0.0f);
     blocks->make(block, made);

@@ -6,8 +6,7 @@ constexpr size_t kWindowFloats =
     48 * 1024;                    // of a gathered chunk: it should stay in L2 beside lists and outputs
 constexpr size_t kMinTasks = 32;  // for threads to share evenly
 constexpr int kMinPoints =
-    24;                     // vectors a band should have: tiles waste little, weights are read once for many
-constexpr int kMinRow = 6;  // vectors a row should have: those of a row are computed together
+    24;  // vectors a band should have: tiles waste little, weights are read once for many
 constexpr int kHaloRows = 4;  // fewer rows than this read mostly what their neighbours read
 constexpr size_t kMostFloats = size_t{1} << 20;  // of a gathered chunk, in any case
 

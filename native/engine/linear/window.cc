@@ -20,13 +20,12 @@ AxisWindow::AxisWindow(const AxisPhase& phase, int span) : step_(phase.in_step),
 }
 
 bool reads_in_place(const LinearMap& map, const Phase& phase, Grid grid) {
-  constexpr size_t kFewPoints = 6;  // of a row: then rows of several sample blocks are gathered side by side
   constexpr size_t kFarthest = size_t{1} << 30;
   if (grid.lanes == 1 || phase.outer_taps.size() != 1 || phase.outer_out.size() != 1) return false;
   if (phase.col_axis->in_stride != 1 || phase.row->in_step != 1 || phase.col->in_step != 1) return false;
   if (map.in_channels * map.in_channel_stride * grid.lanes > kFarthest) return false;
   const bool joined = phase.row_axis->in_stride == static_cast<size_t>(phase.col->count);
-  if ((joined ? phase.row->count : 1) * static_cast<size_t>(phase.col->count) < kFewPoints) return false;
+  if ((joined ? phase.row->count : 1) * static_cast<size_t>(phase.col->count) < kMinRow) return false;
   const auto inside = [](const AxisPhase& axis, int size, size_t zeros) {
     const int around = static_cast<int>(zeros);
     return std::all_of(axis.taps.begin(), axis.taps.end(), [&](const AxisPhase::Tap& t) {

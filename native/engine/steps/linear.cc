@@ -120,8 +120,7 @@ class Linear final : public StepExec {
     const LinearMap& box = maps.box;
     Value y;
     y.halo = box.out_halo;
-    const size_t lead = y.halo ? y.halo->lead * grid.lanes : 0;
-    y.data = env.pool.acquire_behind(lead, grid.floats(box.out_elements));
+    y.data = env.pool.acquire_behind(lead_floats(y.halo, grid.lanes), grid.floats(box.out_elements));
     const int k = lift(x.max);
     LinearCall call{source(Source::mask, c.mantissa), grid, {{x.data.get(), y.data.get(), pow2(k), &y.max}}};
     call.box = true;
