@@ -77,40 +77,48 @@ static void grad(const GradArgs* a) {
   }
 }
 
-// sum[m] += sum over points: d[dp + m] * x[xp .. two vectors]      m < outs
-template <int M>
-static inline void outer_products(const OuterArgs* a) {
-  vec acc0[M], acc1[M];
+// sum[m][v] += sum over points: d[dp + m] * x[xp + v vectors]      m < outs, v < vectors
+//
+// As many sums as registers hold; of fewer vectors, more floats of d, for an addition takes as long as eight others.
+static constexpr int kOuterVectors = PX_OUTER_SUMS / 4;
+template <int M, int V>
+static void outer_products(const OuterArgs* a) {
+  vec acc[M][V];
+#pragma GCC unroll 8
+  for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-  for (int m = 0; m < M; ++m) acc0[m] = acc1[m] = vec_zero();
+    for (int v = 0; v < V; ++v) acc[m][v] = vec_zero();
   for (int p = 0; p < a->points; ++p) {
     const float* d = a->d + a->dp[p];
-    const float* x = a->x + a->xp[p];
-    const vec x0 = vec_in_register(vec_load(x)), x1 = vec_in_register(vec_load(x + kVecFloats));
+    const float* at = a->x + a->xp[p];
+    vec x[V];
 #pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) x[v] = vec_in_register(vec_load(at + v * kVecFloats));
+#pragma GCC unroll 8
     for (int m = 0; m < M; ++m) {
       const vec up = vec_all(d[m]);
-      acc0[m] = acc0[m] + up * x0;
-      acc1[m] = acc1[m] + up * x1;
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[m][v] = vec_multiply_add(up, x[v], acc[m][v]);
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
-    float* s = a->sum + m * a->sum_step;
-    vec_store(s, vec_load(s) + acc0[m]);
-    vec_store(s + kVecFloats, vec_load(s + kVecFloats) + acc1[m]);
+    float* const sum = a->sum + m * a->sum_step;
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) vec_store(sum + v * kVecFloats, vec_load(sum + v * kVecFloats) + acc[m][v]);
   }
 }
 
-static void outer(const OuterArgs* a) {
-  switch (a->outs) {
-    case 1:
-      return outer_products<1>(a);
-    case 2:
-      return outer_products<2>(a);
-    case 3:
-      return outer_products<3>(a);
-    default:
-      return outer_products<4>(a);
-  }
+// The kernel for so many floats of d, and for so many vectors of x.
+template <int M, int V>
+static inline void outer_outs(const OuterArgs* a) {
+  if (a->outs == M) return outer_products<M, V>(a);
+  if constexpr (M > 1) outer_outs<M - 1, V>(a);
 }
+template <int V>
+static inline void outer_of(const OuterArgs* a) {
+  constexpr int kMost = PX_OUTER_SUMS / V;
+  if (a->vectors == V) return outer_outs < kMost < kOuterOuts ? kMost : kOuterOuts, V > (a);
+  if constexpr (V > 1) outer_of<V - 1>(a);
+}
+static void outer(const OuterArgs* a) { outer_of<kOuterVectors>(a); }

@@ -22,6 +22,7 @@
 #define PX_ALONE_POINTS 6
 #define PX_CONV_RUN 8
 #define PX_GRAD_ENTRIES 2
+#define PX_OUTER_SUMS 8
 #define PX_GRAD_UNSORTED 2.0f  // never: too few registers
 #define PX_ISA_NAME "avx2"
 namespace px {
@@ -35,6 +36,7 @@ namespace avx2 {
 #include "gate.cc"
 #include "grad.cc"
 #include "smooth.cc"
+#include "subset.cc"
 #include "table.h"
 }  // namespace avx2
 const Kernels* avx2_kernels() { return &avx2::kTable; }

@@ -23,6 +23,7 @@
 #define PX_ALONE_POINTS 8
 #define PX_CONV_RUN 16
 #define PX_GRAD_ENTRIES 6
+#define PX_OUTER_SUMS 16
 #define PX_GRAD_UNSORTED 0.6f
 #define PX_ISA_NAME "avx512"
 namespace px {
@@ -36,6 +37,7 @@ namespace avx512 {
 #include "gate.cc"
 #include "grad.cc"
 #include "smooth.cc"
+#include "subset.cc"
 #include "table.h"
 }  // namespace avx512
 const Kernels* avx512_kernels() { return &avx512::kTable; }

@@ -19,6 +19,7 @@
 #define PX_ALONE_POINTS 3
 #define PX_CONV_RUN 8
 #define PX_GRAD_ENTRIES 1
+#define PX_OUTER_SUMS 8
 #define PX_GRAD_UNSORTED 2.0f  // never: too few registers
 #define PX_ISA_NAME "base"
 namespace px {
@@ -32,6 +33,7 @@ namespace base {
 #include "gate.cc"
 #include "grad.cc"
 #include "smooth.cc"
+#include "subset.cc"
 #include "table.h"
 }  // namespace base
 const Kernels* base_kernels() { return &base::kTable; }

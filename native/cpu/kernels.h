@@ -74,16 +74,32 @@ struct GradArgs {
   float* sum;  // in and out: per entry, one float a channel
 };
 
-// Sums of outer products: of up to four neighbouring floats of d with two vectors of x, over points.
+// Sums of outer products, over points: of neighbouring floats of d with neighbouring vectors of x.
 struct OuterArgs {
   const float* d;
   const float* x;
   const ptrdiff_t* dp;  // per point, its offset in d
   const ptrdiff_t* xp;  // per point, its offset in x
   int points;
-  int outs;            // 1 .. 4 floats of d
-  float* sum;          // in and out: two vectors per float of d
+  int vectors;         // 1 .. outer_vectors
+  int outs;            // 1 .. outer_sums / vectors floats of d, at most kOuterOuts
+  float* sum;          // in and out: so many vectors per float of d
   ptrdiff_t sum_step;  // floats between those of neighbours
+};
+constexpr int kOuterOuts = 8;
+
+// The surviving weights between up to sixteen places of x and some output channels, for one sample.
+constexpr int kSubsetWeights = 16;
+struct SubsetArgs {
+  const float* x;
+  const int32_t* off;   // per place, its offset in x
+  int entries;          // places
+  int vectors;          // 1 .. 4 at each place
+  const uint8_t* mask;  // with spare bytes (bits.h)
+  size_t first, step;   // the first weight, and weights between output channels
+  size_t rows;          // output channels
+  const float* d;
+  size_t d_step;  // floats between output channels
 };
 
 // What a weight of a linear step counts as: θ·m, m, or (θ·2^shift)²·m.
@@ -122,6 +138,14 @@ struct MaskedArgs {
   const uint8_t* mask;  // with spare bytes (bits.h)
   float squared_scale;  // 2^shift
   size_t first, count;
+  float* out;
+};
+
+// out[first + i] += v[i] where the mask has a weight.
+struct AddMaskedArgs {
+  const uint8_t* mask;  // with spare bytes (bits.h)
+  size_t first, count;
+  const float* v;
   float* out;
 };
 
@@ -210,10 +234,11 @@ struct AxisBackArgs {
 
 struct Kernels {
   const char* isa;
-  int lanes;         // floats of a vector
-  int conv_points;   // positions computed together: as many as registers hold
-  int alone_points;  // likewise for a single output channel
-  float unsorted;    // density from which a gradient's places are not sorted by the channels that want them
+  int lanes;                      // floats of a vector
+  int conv_points;                // positions computed together: as many as registers hold
+  int alone_points;               // likewise for a single output channel
+  int outer_vectors, outer_sums;  // of outer: the most vectors of x, and the most vectors of sums
+  float unsorted;  // density from which a gradient's places are not sorted by the channels that want them
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1
@@ -221,11 +246,14 @@ struct Kernels {
   void (*fetch)(const float* x, size_t n);
   void (*grad)(const GradArgs*);
   void (*outer)(const OuterArgs*);
+  // Sum of d times what weights of 1 make of x.
+  float (*subset_total)(const SubsetArgs*);
   // y = W x and y += Wᵀ x, by [0] for lanes and [1] for a single sample.
   void (*direct_rows[2])(const DirectArgs*);
   void (*direct_cols[2])(const DirectArgs*);
   void (*direct_grad[2])(const DirectGradArgs*);
   void (*masked)(const MaskedArgs*);
+  void (*add_masked)(const AddMaskedArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);

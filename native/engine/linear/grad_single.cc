@@ -5,41 +5,53 @@
 namespace px {
 namespace {
 
-constexpr int kOuts = 4;         // output channels a kernel call takes
 constexpr int kRows = 16;        // output channels a unit has
 constexpr int kCols = 64;        // input channels a unit has
 constexpr size_t kPoints = 256;  // whose products are added up in a register
 constexpr size_t kMinTasks = 32;
 constexpr int kMinChannels = 4;  // of input: with fewer, most of a vector would be wasted
 
-// A tensor as [block][position][channel], behind it one position of zeros and a vector or two to read beyond the end.
+// A tensor as [block][position][channel], behind it one position of zeros and some vectors to read beyond the end. Positions are an odd
+// number of cache lines apart, so that a channel's do not fall into the same sets.
 class ChannelsLast {
  public:
   ChannelsLast(Env& env, const float* x, int blocks, size_t positions, size_t channels, size_t channel_stride)
       : channels_(channels),
+        stride_(((channels + kLine - 1) / kLine | 1) * kLine),
         unit_(channel_stride == positions ? 1 : channels),
         positions_(positions),
-        zeros_(static_cast<ptrdiff_t>(blocks * positions * channels)),
-        data_(env.pool.acquire(zeros_ + channels + 4 * env.kernels.lanes)) {
+        zeros_(static_cast<ptrdiff_t>(blocks * positions * stride_)),
+        data_(env.pool.acquire(zeros_ + stride_ + 4 * env.kernels.lanes)) {
     float* const out = data_.get();
-    for_ranges(env.threads, blocks * positions, std::max<size_t>(1, kGrainFloats / channels),
+    const size_t runs = (positions + kLine - 1) / kLine;
+    for_ranges(env.threads, blocks * runs, std::max<size_t>(1, kGrainFloats / (stride_ * kLine)),
                [&](size_t lo, size_t hi, size_t) {
-                 for (size_t i = lo; i < hi; ++i) {
-                   const float* from = x + i / positions * positions * channels + i % positions * unit_;
-                   for (size_t c = 0; c < channels; ++c) out[i * channels + c] = from[c * channel_stride];
+                 for (size_t r = lo; r < hi; ++r) {
+                   const size_t first = r / runs * positions, at = r % runs * kLine;
+                   turn(x + first * channels + at * unit_, channel_stride, std::min(kLine, positions - at),
+                        out + (first + at) * stride_);
                  }
                });
-    std::fill_n(out + zeros_, channels + 4 * env.kernels.lanes, 0.0f);
+    std::fill_n(out + zeros_, stride_ + 4 * env.kernels.lanes, 0.0f);
   }
   const float* data() const { return data_.get(); }
   // Where the channels of the position at `offset` of a sample begin; offset < 0: padding.
   ptrdiff_t at(int block, ptrdiff_t offset) const {
     if (offset < 0) return zeros_;
-    return static_cast<ptrdiff_t>((block * positions_ + offset / unit_) * channels_);
+    return static_cast<ptrdiff_t>((block * positions_ + offset / unit_) * stride_);
   }
 
  private:
-  const size_t channels_, unit_, positions_;
+  static constexpr size_t kLine = 16;
+
+  // n neighbouring positions of all channels.
+  void turn(const float* x, size_t channel_stride, size_t n, float* out) const {
+    for (size_t i = 0; i < n; ++i) std::fill_n(out + i * stride_ + channels_, stride_ - channels_, 0.0f);
+    for (size_t c = 0; c < channels_; ++c)
+      for (size_t i = 0; i < n; ++i) out[i * stride_ + c] = x[c * channel_stride + i * unit_];
+  }
+
+  const size_t channels_, stride_, unit_, positions_;
   const ptrdiff_t zeros_;
   Buffer data_;
 };
@@ -85,8 +97,8 @@ class SingleRun {
     u.col = static_cast<int>(index % col_units_) * kCols;
     u.rows = std::min(kRows, map_.out_channels - u.row);
     u.cols = std::min(kCols, map_.in_channels - u.col);
-    const size_t step = 2 * env_.kernels.lanes;
-    u.width = (u.cols + step - 1) / step * step;
+    const size_t lanes = env_.kernels.lanes;
+    u.width = (u.cols + lanes - 1) / lanes * lanes;
     return u;
   }
 
@@ -123,7 +135,9 @@ class SingleRun {
   std::vector<float> compute(size_t index, size_t part) const {
     const Unit u = unit(index);
     std::vector<float> sums(u.rows * taps_ * u.width, 0.0f);
-    const int lanes = env_.kernels.lanes;
+    const int lanes = env_.kernels.lanes, most = env_.kernels.outer_vectors;
+    const int vectors = static_cast<int>(u.width) / lanes;
+    const int outs = std::min(kOuterOuts, env_.kernels.outer_sums / std::min(most, vectors));
     OuterArgs a{};
     a.sum_step = static_cast<ptrdiff_t>(taps_ * u.width);
     const size_t end = points_ * (part + 1) / parts_;
@@ -132,12 +146,13 @@ class SingleRun {
       a.dp = to_.data() + lo;
       for (size_t t = 0; t < taps_; ++t) {
         a.xp = from_.data() + t * points_ + lo;
-        for (int m = 0; m < u.rows; m += kOuts) {
-          a.outs = std::min(kOuts, u.rows - m);
+        for (int m = 0; m < u.rows; m += outs) {
+          a.outs = std::min(outs, u.rows - m);
           a.d = d_.data() + u.group * map_.out_channels + u.row + m;
-          for (size_t c = 0; c < u.width; c += 2 * lanes) {
-            a.x = x_.data() + u.group * map_.in_channels + u.col + c;
-            a.sum = sums.data() + (m * taps_ + t) * u.width + c;
+          for (int v = 0; v < vectors; v += most) {
+            a.vectors = std::min(most, vectors - v);
+            a.x = x_.data() + u.group * map_.in_channels + u.col + v * lanes;
+            a.sum = sums.data() + (m * taps_ + t) * u.width + v * lanes;
             env_.kernels.outer(&a);
           }
         }
@@ -152,17 +167,20 @@ class SingleRun {
     const Unit u = unit(index);
     const size_t base = u.group * map_.w_group + u.row * map_.w_out;
     const WeightSpans spans(map_, weights_, false);
+    std::vector<float> row(taps_ * u.cols);  // [col][tap], as weights are stored
     for (int m = 0; m < u.rows; ++m) {
       const double factor = channel_factor(call_, u.group * map_.out_channels + u.row + m);
-      spans.each(base + m * map_.w_out, u.col, u.col + u.cols,
-                 [&](size_t first, size_t entry, size_t n, int) {
-                   for_bits(mask_span(call_.weight.mask, first, n), [&](size_t i) {
-                     const size_t c = (entry + i) / taps_, t = (entry + i) % taps_;
-                     double s = 0.0;
-                     for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
-                     call_.gradient[first + i] += static_cast<float>(factor * s);
-                   });
-                 });
+      for (size_t t = 0; t < taps_; ++t)
+        for (int c = 0; c < u.cols; ++c) {
+          double s = 0.0;
+          for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
+          row[c * taps_ + t] = static_cast<float>(factor * s);
+        }
+      const auto add = [&](size_t first, size_t entry, size_t n, int) {
+        const AddMaskedArgs a{call_.weight.mask, first, n, row.data() + entry, call_.gradient};
+        env_.kernels.add_masked(&a);
+      };
+      spans.each(base + m * map_.w_out, u.col, u.col + u.cols, add, row.size());
     }
   }
 

@@ -140,43 +140,47 @@ void ListBuilder::masked(size_t first, size_t n, float* out) const {
   kernels_.masked(&a);
 }
 
-// Those of a channel, to every `step`th place of w.
-void ListBuilder::put_filled(size_t first, size_t n, float factor, float* w, size_t step) const {
-  float weights[kMaskSpan];
-  masked(first, n, weights);
-  for (size_t i = 0; i < n; ++i) w[step * i] = factor * weights[i];
+// n places of a quad: out[i][m] = factor * rows[m * step + i].
+static void interleave(const float* rows, size_t step, int channels, size_t n, float factor, float* out) {
+  if (channels == kQuad)  // of a known size, for the compiler
+    for (size_t i = 0; i < n; ++i)
+      for (int m = 0; m < kQuad; ++m) out[kQuad * i + m] = factor * rows[m * step + i];
+  else
+    for (size_t i = 0; i < n; ++i)
+      for (int m = 0; m < channels; ++m) out[channels * i + m] = factor * rows[m * step + i];
 }
 
 // Every place is in the set of all channels the quad has.
 void ListBuilder::fill(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
   const size_t base = group * map_.w_group + first * kQuad * map_.w_out, places = (to - from) * taps_;
   const int channels = std::min(map_.out_channels, kQuad * end) - kQuad * first;
-  const auto width = [&](int m) {
-    return static_cast<size_t>(std::min(kQuad, channels - m / kQuad * kQuad));
-  };
-  const auto place = [&](int m, size_t entry) { return rooms[m / kQuad].w + entry * width(m) + m % kQuad; };
+  const auto width = [&](int q) { return std::min(kQuad, channels - kQuad * q); };
   if (across_) {
     float* const row = room(scratch_.row, channels * taps_);
     for (int c = from; c < to; ++c) {
       masked(base + c * map_.w_in + weights_[0], channels * taps_, row);
-      const float factor = this->factor(group, c);
-      for (int m = 0; m < channels; ++m) {
-        float* const w = place(m, (c - from) * taps_);
-        for (size_t t = 0; t < taps_; ++t) w[width(m) * t] = factor * row[m * taps_ + t];
-      }
+      const size_t entry = (c - from) * taps_;
+      for (int q = 0; q < end - first; ++q)
+        interleave(row + q * kQuad * taps_, taps_, width(q), taps_, factor(group, c),
+                   rooms[q].w + entry * width(q));
     }
   } else {
-    for (int m = 0; m < channels; ++m)
-      spans_.each(base + m * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
-        put_filled(i, n, factor(group, c), place(m, entry), width(m));
-      });
+    float* const rows = room(scratch_.row, kQuad * places);
+    for (int q = 0; q < end - first; ++q)
+      spans_.each(
+          base + q * kQuad * map_.w_out, from, to,
+          [&](size_t i, size_t entry, size_t n, int c) {
+            for (int m = 0; m < width(q); ++m) masked(i + m * map_.w_out, n, rows + m * n);
+            interleave(rows, n, width(q), n, factor(group, c), rooms[q].w + entry * width(q));
+          },
+          places);
   }
   for (int q = 0; q < end - first; ++q) {
     ConvList& list = lists[q] = {};
     list.off = entries_.data();
     list.w = rooms[q].w;
-    list.count[low_bits(width(kQuad * q))] = static_cast<uint32_t>(places);
-    rooms[q].w += places * width(kQuad * q);
+    list.count[low_bits(width(q))] = static_cast<uint32_t>(places);
+    rooms[q].w += places * width(q);
   }
 }
 

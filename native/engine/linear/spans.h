@@ -15,16 +15,17 @@ class WeightSpans {
     channels_adjoin_ = taps_adjoin_ && step_ == weights.size() && !by_channel;
   }
 
-  // fn(first weight, its number among all taps of these channels, how many, input channel), at most kMaskSpan at a time. row: the
+  // fn(first weight, its number among all taps of these channels, how many, input channel), at most so many at a time. row: the
   // output channel's first weight.
   template <typename Fn>
-  void each(size_t row, int from, int to, Fn fn) const {
+  void each(size_t row, int from, int to, Fn fn, size_t most = kMaskSpan) const {
     const size_t taps = weights_.size();
-    if (channels_adjoin_) return adjoining(row + from * step_ + weights_[0], 0, (to - from) * taps, from, fn);
+    if (channels_adjoin_)
+      return adjoining(row + from * step_ + weights_[0], 0, (to - from) * taps, from, most, fn);
     for (int c = from; c < to; ++c) {
       const size_t first = row + c * step_, entry = (c - from) * taps;
       if (taps_adjoin_)
-        adjoining(first + weights_[0], entry, taps, c, fn);
+        adjoining(first + weights_[0], entry, taps, c, most, fn);
       else
         for (size_t t = 0; t < taps; ++t) fn(first + weights_[t], entry + t, size_t{1}, c);
     }
@@ -34,8 +35,8 @@ class WeightSpans {
 
  private:
   template <typename Fn>
-  static void adjoining(size_t first, size_t entry, size_t n, int channel, Fn& fn) {
-    for (size_t i = 0; i < n; i += kMaskSpan) fn(first + i, entry + i, std::min(kMaskSpan, n - i), channel);
+  static void adjoining(size_t first, size_t entry, size_t n, int channel, size_t most, Fn& fn) {
+    for (size_t i = 0; i < n; i += most) fn(first + i, entry + i, std::min(most, n - i), channel);
   }
 
   const std::vector<size_t>& weights_;

@@ -2,6 +2,7 @@
 #include "../lazy.h"
 #include "../linear/apply.h"
 #include "../linear/grad.h"
+#include "../linear/total.h"
 #include "../step.h"
 #include "../weights.h"
 
@@ -152,8 +153,18 @@ class Linear final : public StepExec {
   // together, so that it is d · (m * x).
   void total(Env& env, const Walk& walk, const Value& d, GradientStore& gradients) {
     const Scalar c = coefficient(walk.net);
-    const Value y = ones(env, walk.grid, input_, {1.0f, 0});
     const LinearMap& map = plain_.forward;  // a single sample has no gaps
+    if (!boxed(plain_) && suits_total(map, walk.grid)) {
+      const GradientCall call{source(Source::mask, 1.0f),
+                              walk.grid,
+                              input_.data.get(),
+                              d.data.get(),
+                              c.mantissa,
+                              factors(d),
+                              nullptr};
+      return gradients.add_total(surviving_total(env, map, call), input_.exp + d.exp + c.exp);
+    }
+    const Value y = ones(env, walk.grid, input_, {1.0f, 0});
     const size_t channels = static_cast<size_t>(map.groups) * map.out_channels, n = out_size();
     const size_t run = plain_.channels_first() ? map.positions : n, runs = n / run;
     std::vector<double> sums(runs, 0.0);
