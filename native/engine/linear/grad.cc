@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kUnitWeights = size_t{1} << 16;  // weights (dense) a unit covers: their sums stay in L2
 constexpr size_t kWindowFloats = 32 * 1024;       // of gathered input: it stays in L2
 constexpr size_t kMostFloats = size_t{1} << 20;   // of gathered input, in any case
-constexpr double kEntries = 32;                   // entries an output channel should have in a gathered chunk
+constexpr double kEntries = 64;                   // entries an output channel should have in a gathered chunk
 constexpr double kFewSurvive = 0.25;  // up to here, a single sample's sums are made for survivors alone
 constexpr size_t kMinTasks = 32;
 constexpr size_t kMinPoints = 32,

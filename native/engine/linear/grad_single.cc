@@ -5,9 +5,10 @@
 namespace px {
 namespace {
 
-constexpr int kRows = 16;        // output channels a unit has
-constexpr int kCols = 64;        // input channels a unit has
-constexpr size_t kPoints = 256;  // whose products are added up in a register
+constexpr int kRows = 16;         // output channels a unit has
+constexpr int kCols = 64;         // input channels a unit has
+constexpr size_t kPoints = 256;   // whose products are added up in a register
+constexpr size_t kTurned = 4096;  // floats of a task that only moves them
 constexpr size_t kMinTasks = 32;
 constexpr int kMinChannels = 4;  // of input: with fewer, most of a vector would be wasted
 
@@ -24,7 +25,7 @@ class ChannelsLast {
         data_(env.pool.acquire(zeros_ + stride_ + 4 * env.kernels.lanes)) {
     float* const out = data_.get();
     const size_t runs = (positions + kLine - 1) / kLine;
-    for_ranges(env.threads, blocks * runs, std::max<size_t>(1, kGrainFloats / (stride_ * kLine)),
+    for_ranges(env.threads, blocks * runs, std::max<size_t>(1, kTurned / (stride_ * kLine)),
                [&](size_t lo, size_t hi, size_t) {
                  for (size_t r = lo; r < hi; ++r) {
                    const size_t first = r / runs * positions, at = r % runs * kLine;
@@ -106,29 +107,31 @@ class SingleRun {
   void lay_out() {
     const auto& row = *phase_.row;
     const auto& col = *phase_.col;
+    const auto &rows = *phase_.row_axis, &cols = *phase_.col_axis;
+    from_.assign(taps_ * points_, x_.at(0, -1));
+    to_.resize(points_);
+    auto from = from_.begin();
     for (const auto& outer : phase_.outer_taps)
       for (const auto& r : row.taps)
         for (const auto& c : col.taps) {
-          weights_.push_back(outer.weight + r.k * phase_.row_axis->tap_stride +
-                             c.k * phase_.col_axis->tap_stride);
+          weights_.push_back(outer.weight + r.k * rows.tap_stride + c.k * cols.tap_stride);
           for (int b = 0; b < call_.grid.blocks; ++b)
-            for (size_t o = 0; o < phase_.outer_out.size(); ++o)
-              for (int i = 0; i < row.count; ++i)
-                for (int k = 0; k < col.count; ++k) {
-                  const int at = r.base + i * row.in_step, to = c.base + k * col.in_step;
-                  const bool inside = outer.source[o] >= 0 && at >= 0 && at < phase_.row_axis->in_size &&
-                                      to >= 0 && to < phase_.col_axis->in_size;
-                  from_.push_back(x_.at(
-                      b, inside ? outer.source[o] + static_cast<ptrdiff_t>(at * phase_.row_axis->in_stride +
-                                                                           to * phase_.col_axis->in_stride)
-                                : -1));
-                }
+            for (const ptrdiff_t source : outer.source)
+              for (int i = 0; i < row.count; ++i, from += col.count) {
+                const int at = r.base + i * row.in_step;
+                if (source < 0 || at < 0 || at >= rows.in_size) continue;
+                for (int k = 0, to = c.base; k < col.count; ++k, to += col.in_step)
+                  if (to >= 0 && to < cols.in_size)
+                    from[k] =
+                        x_.at(b, source + static_cast<ptrdiff_t>(at * rows.in_stride + to * cols.in_stride));
+              }
         }
+    auto to = to_.begin();
     for (int b = 0; b < call_.grid.blocks; ++b)
       for (size_t o = 0; o < phase_.outer_out.size(); ++o)
         for (int i = 0; i < row.count; ++i)
           for (int k = 0; k < col.count; ++k)
-            to_.push_back(d_.at(b, static_cast<ptrdiff_t>(phase_.out_offset(o, i, k))));
+            *to++ = d_.at(b, static_cast<ptrdiff_t>(phase_.out_offset(o, i, k)));
   }
 
   // Sums of [row][tap][col] over the part's points.

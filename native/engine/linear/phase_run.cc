@@ -7,6 +7,7 @@ constexpr int kMinQuads = 4;    // quads of channels a task has at least, where 
 constexpr int kSomeQuads = 14;  // quads whose lists are made together: as many as a word of a mask has
 constexpr size_t kSortedPlaces = 16 * 1024;  // places for weights that are sorted together: 4 MiB of them
 constexpr size_t kAdjoining = 512;           // weights that lie side by side and are worth a look elsewhere
+constexpr size_t kListWeights = 4 * 1024;    // whose lists are a task: small layers' are short, but many
 // From here on f is summed in runs: with fewer weights short chunks are as accurate, and faster.
 constexpr double kRunsDensity = 0.8;
 constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
@@ -51,7 +52,7 @@ size_t PhaseRun::quads_together(size_t room) const {
                               quads);
   const size_t adjoining =
       std::clamp<size_t>(kSortedPlaces / (chunk_ * phase_.taps()), 1, std::min<size_t>(kSomeQuads, quads));
-  return std::clamp<size_t>(kGrainFloats / room, adjoining, quads);
+  return std::clamp<size_t>(kListWeights / (kQuad * room), adjoining, quads);
 }
 
 // All lists, packed side by side: [chunk][group][quad].
@@ -63,7 +64,7 @@ void PhaseRun::pack() {
   if (!ones()) weights_ = env_.pool.acquire(all * room * kQuad);
   const size_t some = quads_together(room);
   const size_t sets = (quads_ + some - 1) / some;
-  const size_t grain = std::max<size_t>(1, kGrainFloats / (room * some));
+  const size_t grain = std::max<size_t>(1, kListWeights / (kQuad * room * some));
   for_ranges(env_.threads, groups * sets, grain, [&](size_t lo, size_t hi, size_t) {
     BorrowedScratch scratch(env_.scratch);
     ListBuilder builder = this->builder(*scratch);

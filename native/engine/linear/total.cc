@@ -6,11 +6,11 @@
 namespace px {
 namespace {
 
-constexpr int kVectors = 4;                  // a kernel call takes
-constexpr size_t kRows = 256;                // output channels whose products are added up in float32
-constexpr size_t kBandFloats = 32 * 1024;    // of d a band has: they stay in L2
-constexpr size_t kWindowFloats = 48 * 1024;  // of gathered input, likewise
-constexpr size_t kTaskWeights = size_t{1} << 16;
+constexpr int kVectors = 4;                       // a kernel call takes
+constexpr size_t kRows = 256;                     // output channels whose products are added up in float32
+constexpr size_t kBandFloats = 32 * 1024;         // of d a band has: they stay in L2
+constexpr size_t kWindowFloats = 48 * 1024;       // of gathered input, likewise
+constexpr size_t kTaskVectors = size_t{1} << 18;  // that a task's weights meet
 constexpr int kMinChannels = 16;  // of output: with fewer, the tables would cost more than they save
 
 // One phase. A band is some rows of outputs, whose window is gathered a chunk of input channels at a time; d lies like it, with zeros
@@ -58,9 +58,8 @@ class TotalRun {
     return static_cast<int>(std::clamp<size_t>(kBandFloats / floats, 1, phase_.row->count));
   }
   int chunk() const {
-    const size_t weights = phase_.taps() * map_.out_channels;
-    const size_t most =
-        std::min(kTaskWeights / std::min(weights, kTaskWeights), kWindowFloats / window_.channel());
+    const size_t vectors = std::min(phase_.taps() * map_.out_channels * vectors_, kTaskVectors);
+    const size_t most = std::min(kTaskVectors / vectors, kWindowFloats / window_.channel());
     return static_cast<int>(std::clamp<size_t>(most, 1, map_.in_channels));
   }
 
