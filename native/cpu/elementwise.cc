@@ -87,30 +87,38 @@ static float largest(const float* x, size_t n) {
   return top;
 }
 
+// A stretch of one segment, up to `end` of the range.
+struct AffineRun {
+  size_t end;
+  float s, m, t;
+};
+static inline AffineRun affine_run(const AffineArgs* a, size_t at) {
+  const size_t place = a->first + at, segment = place / a->segment;
+  const size_t left = (segment + 1) * a->segment - place;
+  const auto of = [&](const float* p, float otherwise) { return p ? p[segment % a->period] : otherwise; };
+  return {left < a->count - at ? at + left : a->count, of(a->s, 1.0f) * a->scale, of(a->m, 0.0f),
+          of(a->t, 0.0f)};
+}
+
 // y = s[k]*(x - m[k]) + t[k], k = the segment's place in the period (a channel, say)
 static void affine(const AffineArgs* a) {
   vec tops = vec_zero();
   float top = *a->max;
   for (size_t at = 0; at < a->count;) {
-    const size_t place = a->first + at, segment = place / a->segment;
-    const size_t left = (segment + 1) * a->segment - place;
-    const size_t end = left < a->count - at ? at + left : a->count;
-    const float s = (a->s ? a->s[segment % a->period] : 1.0f) * a->scale;
-    const float m = a->m ? a->m[segment % a->period] : 0.0f;
-    const float t = a->t ? a->t[segment % a->period] : 0.0f;
-    const vec ss = vec_all(s), minus = vec_all(-m), ts = vec_all(t);
+    const AffineRun r = affine_run(a, at);
+    const vec ss = vec_all(r.s), minus = vec_all(-r.m), ts = vec_all(r.t);
     size_t i = at;
-    for (; i + kVecFloats <= end; i += kVecFloats) {
+    for (; i + kVecFloats <= r.end; i += kVecFloats) {
       const vec v = vec_multiply_add(ss, vec_load(a->x + i) + minus, ts);
       tops = vec_max(v, tops);
       vec_store(a->y + i, v);
     }
-    for (; i < end; ++i) {
-      const float v = s * (a->x[i] - m) + t;
+    for (; i < r.end; ++i) {
+      const float v = r.s * (a->x[i] - r.m) + r.t;
       top = larger(v, top);
       a->y[i] = v;
     }
-    at = end;
+    at = r.end;
   }
   *a->max = larger(vec_largest(tops), top);
 }

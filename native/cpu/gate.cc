@@ -89,3 +89,21 @@ static void leaky_adjoint(const LeakyArgs* a) {
   const float most = vec_largest(tops);
   *a->max = most > top ? most : top;
 }
+
+// y = max(0, s[k]*(x - m[k]) + t[k] + plus_factor*plus), k as in affine, and its bits, rounded as one after the other would. In whole
+// vectors: segments and the range are.
+static void relu(const ReluArgs* a) {
+  const AffineArgs& of = a->of;
+  const vec zero = vec_zero(), plus_factor = vec_all(a->plus_factor);
+  for (size_t at = 0; at < of.count;) {
+    const AffineRun r = affine_run(&of, at);
+    const vec s = vec_all(r.s), minus = vec_all(-r.m), t = vec_all(r.t);
+    for (size_t i = at; i < r.end; i += kVecFloats) {
+      vec z = vec_multiply_add(s, vec_load(of.x + i) + minus, t);
+      if (a->plus) z = plus_factor * vec_load(a->plus + i) + z;
+      if (a->bits) vec_positive_bits(z, a->bits + i / 8);
+      vec_store(of.y + i, vec_where_above(zero, z, zero * z, z));
+    }
+    at = r.end;
+  }
+}

@@ -194,6 +194,14 @@ struct AffineArgs {
   float* max;   // in and out: largest y
 };
 
+// A ReLU over a range whose input is still to be computed: y = max(0, affine(x) + plus_factor * plus).
+struct ReluArgs {
+  AffineArgs of;      // without a maximum
+  const float* plus;  // lies like x, or null
+  float plus_factor;
+  uint8_t* bits;  // out: one a float of y (above zero), or null; the range begins with a byte
+};
+
 // One axis of a Kronecker product: out[o] = scale * sum over entries of value * in[index], `inner` floats each.
 struct AxisArgs {
   const float* x;
@@ -254,6 +262,7 @@ struct Kernels {
   void (*direct_grad[2])(const DirectGradArgs*);
   void (*masked)(const MaskedArgs*);
   void (*add_masked)(const AddMaskedArgs*);
+  void (*relu)(const ReluArgs*);
   void (*leaky)(const LeakyArgs*);
   // c_out = scale * c * (bit ? 1 : slope²).
   void (*leaky_adjoint)(const LeakyArgs*);

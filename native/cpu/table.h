@@ -19,6 +19,7 @@ static const Kernels kTable = {
     {direct_grad_lanes, direct_grad_single},
     masked,
     add_masked,
+    relu,
     leaky,
     leaky_adjoint,
     smooth,

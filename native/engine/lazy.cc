@@ -20,25 +20,33 @@ void spell_out(const Env& env, Grid grid, size_t elements, const Value& v, size_
 
 }  // namespace
 
+AffineArgs affine_of(Grid grid, const Value& v, size_t lo, size_t hi, float* out) {
+  AffineArgs a{};
+  a.x = v.data.get() + lo;
+  a.y = out;
+  a.period = 1;
+  a.segment = hi;
+  a.first = lo;
+  a.count = hi - lo;
+  a.scale = v.factor;
+  if (!v.affine) return a;
+  const auto data = [](const std::vector<float>& a) { return a.empty() ? nullptr : a.data(); };
+  a.m = data(v.affine->center);
+  a.s = data(v.affine->scale);
+  a.t = data(v.affine->shift);
+  a.period = v.affine->period();
+  a.segment = v.affine->segment * grid.lanes;
+  return a;
+}
+
 void evaluate(const Env& env, Grid grid, size_t elements, const Value& v, size_t lo, size_t hi, float* out) {
   const size_t n = hi - lo;
   if (v.repeat > 1) {
     spell_out(env, grid, elements, v, lo, hi, out);
   } else if (v.affine) {
-    const auto data = [](const std::vector<float>& a) { return a.empty() ? nullptr : a.data(); };
-    const ChannelAffine& f = *v.affine;
     float top = 0.0f;
-    const AffineArgs a{v.data.get() + lo,
-                       out,
-                       data(f.center),
-                       data(f.scale),
-                       data(f.shift),
-                       f.period(),
-                       f.segment * grid.lanes,
-                       lo,
-                       n,
-                       v.factor,
-                       &top};
+    AffineArgs a = affine_of(grid, v, lo, hi, out);
+    a.max = &top;
     env.kernels.affine(&a);
   } else if (v.factor != 1.0f) {
     env.kernels.scale(v.data.get() + lo, out, n, v.factor);

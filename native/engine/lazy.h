@@ -10,6 +10,9 @@ constexpr size_t kPiece = 2048;
 // Floats [lo, hi) of the tensor, gaps included, at most kPiece of them, into out (which may be the value's own data at lo, if nothing is repeated).
 void evaluate(const Env& env, Grid grid, size_t elements, const Value& v, size_t lo, size_t hi, float* out);
 
+// What is left to do on v's data alone, channels that repeat aside; without a maximum.
+AffineArgs affine_of(Grid grid, const Value& v, size_t lo, size_t hi, float* out);
+
 // Whether evaluating it makes something of the zeros in its gaps.
 bool fills_gaps(const Value& v);
 

@@ -10,7 +10,7 @@ constexpr int kVectors = 4;                       // a kernel call takes
 constexpr size_t kRows = 256;                     // output channels whose products are added up in float32
 constexpr size_t kBandFloats = 32 * 1024;         // of d a band has: they stay in L2
 constexpr size_t kWindowFloats = 48 * 1024;       // of gathered input, likewise
-constexpr size_t kTaskVectors = size_t{1} << 18;  // that a task's weights meet
+constexpr size_t kTaskVectors = size_t{1} << 16;  // that a task's weights meet
 constexpr int kMinChannels = 16;  // of output: with fewer, the tables would cost more than they save
 
 // One phase. A band is some rows of outputs, whose window is gathered a chunk of input channels at a time; d lies like it, with zeros

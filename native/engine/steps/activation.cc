@@ -49,10 +49,12 @@ class ActivationStep final : public StepExec {
     for_ranges(env.threads, n, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
       float top = 0.0f;
       for_pieces(lo, hi, [&](size_t from, size_t to) {
+        float* const record = keep ? record_.get() : nullptr;
+        if (!together) return of_f(env, pass.grid, z, y.data.get() + from, record, from, to);
         const float* zs = read(env, pass.grid, z, from, to, y.data.get() + from);
-        const float* cs = together ? read(env, pass.grid, c, from, to, c_out.data.get() + from) : nullptr;
-        piece(env, pass.grid, zs, cs, y.data.get() + from, together ? c_out.data.get() + from : nullptr,
-              keep ? record_.get() : nullptr, from, to - from, pow2(k), &top);
+        const float* cs = read(env, pass.grid, c, from, to, c_out.data.get() + from);
+        piece(env, pass.grid, zs, cs, y.data.get() + from, c_out.data.get() + from, record, from, to - from,
+              pow2(k), &top);
       });
       if (clear) clear_gaps(*z.halo, pass.grid.lanes, y.data.get(), lo, hi);
       max.add(top);
@@ -110,11 +112,8 @@ class ActivationStep final : public StepExec {
     const Buffer record = *bits;
     // Floats [lo, hi) of the tensor, the first of them to `out`.
     const auto make = [this, &env, grid, z, record](size_t lo, size_t hi, float* out) {
-      float top = 0.0f;
       for_pieces(lo, hi, [&](size_t from, size_t to) {
-        float* const y = out + (from - lo);
-        piece(env, grid, read(env, grid, z, from, to, y), nullptr, y, nullptr, record.get(), from, to - from,
-              1.0f, &top);
+        of_f(env, grid, z, out + (from - lo), record.get(), from, to);
       });
     };
     Blocks all{grid.blocks, n, nullptr, nullptr};
@@ -130,6 +129,21 @@ class ActivationStep final : public StepExec {
     };
     y.blocks = std::make_shared<const Blocks>(std::move(all));
     return y;
+  }
+
+  // f alone; a ReLU together with what is left to do before it, where a float is a vector's.
+  void of_f(const Env& env, Grid grid, const Value& z, float* y, float* record, size_t lo, size_t hi) const {
+    if (relu_ && grid.lanes > 1 && z.repeat == 1 && !(z.plus && z.plus->lazy())) {
+      ReluArgs a{affine_of(grid, z, lo, hi, y), nullptr, 1.0f, nullptr};
+      if (z.plus) {
+        a.plus = z.plus->data.get() + lo;
+        a.plus_factor = z.plus->factor;
+      }
+      if (record) a.bits = reinterpret_cast<uint8_t*>(record) + lo / 8;
+      return env.kernels.relu(&a);
+    }
+    float top = 0.0f;
+    piece(env, grid, read(env, grid, z, lo, hi, y), nullptr, y, nullptr, record, lo, hi - lo, 1.0f, &top);
   }
 
   // record: where the adjoint finds what it wants, or null.
