@@ -11,11 +11,12 @@ import { referenceRound } from '../support/reference.js';
 const SHAPES: Record<string, (m: PlanMaker) => number> = {
   'few positions, many channels': (m) => m.conv(m.conv(0, 40, { pad: 1 }), 70, { pad: 1 }),
   '1×1': (m) => m.conv(m.conv(0, 67, { kernel: 1 }), 33, { kernel: 1 }),
-  'strides': (m) => m.conv(m.conv(0, 20, { stride: 2, pad: 1 }), 18, { kernel: 1, stride: 2 }),
-  'dilation': (m) => m.conv(m.conv(0, 24, { pad: 2, dilation: 2 }), 17, { kernel: 2 }),
-  'groups': (m) => m.conv(m.conv(0, 34, { pad: 1 }), 36, { pad: 1, groups: 2 }),
-  'depthwise': (m) => m.conv(m.conv(0, 20, { kernel: 1 }), 20, { pad: 1, groups: 20 }),
-  'transposed': (m) => m.conv(m.conv(0, 19, { pad: 1 }), 21, { kernel: 4, stride: 2, pad: 1, transposed: true }),
+  strides: (m) => m.conv(m.conv(0, 20, { stride: 2, pad: 1 }), 18, { kernel: 1, stride: 2 }),
+  dilation: (m) => m.conv(m.conv(0, 24, { pad: 2, dilation: 2 }), 17, { kernel: 2 }),
+  groups: (m) => m.conv(m.conv(0, 34, { pad: 1 }), 36, { pad: 1, groups: 2 }),
+  depthwise: (m) => m.conv(m.conv(0, 20, { kernel: 1 }), 20, { pad: 1, groups: 20 }),
+  transposed: (m) =>
+    m.conv(m.conv(0, 19, { pad: 1 }), 21, { kernel: 4, stride: 2, pad: 1, transposed: true }),
   'large kernel': (m) => m.conv(m.conv(0, 16, { kernel: 5, pad: 2 }), 23, { kernel: 7, pad: 3 }),
 };
 const INPUTS = [
