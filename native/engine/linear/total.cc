@@ -1,5 +1,6 @@
 #include "total.h"
 
+#include "direct.h"
 #include "grad_units.h"
 #include "tasks.h"
 
@@ -135,6 +136,7 @@ class TotalRun {
 
 bool suits_total(const LinearMap& map, Grid grid) {
   if (grid.lanes != 1 || grid.blocks != 1 || map.out_channels < kMinChannels) return false;
+  if (suits_direct(map, grid)) return false;
   const auto phases = phases_of(map);
   return std::all_of(phases.begin(), phases.end(), [&](const Phase& phase) {
     return phase.taps() == map.w_in && Window(map, phase, 1, 1, 1, 1, false).adjoin();
