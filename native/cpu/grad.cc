@@ -117,8 +117,8 @@ static inline void outer_outs(const OuterArgs* a) {
 }
 template <int V>
 static inline void outer_of(const OuterArgs* a) {
-  constexpr int kMost = PX_OUTER_SUMS / V;
-  if (a->vectors == V) return outer_outs < kMost < kOuterOuts ? kMost : kOuterOuts, V > (a);
+  constexpr int kOuts = PX_OUTER_SUMS < V * kOuterOuts ? PX_OUTER_SUMS / V : kOuterOuts;
+  if (a->vectors == V) return outer_outs<kOuts, V>(a);
   if constexpr (V > 1) outer_of<V - 1>(a);
 }
 static void outer(const OuterArgs* a) { outer_of<kOuterVectors>(a); }

@@ -89,12 +89,12 @@ struct OuterArgs {
 constexpr int kOuterOuts = 8;
 
 // The surviving weights between up to sixteen places of x and some output channels, for one sample.
-constexpr int kSubsetWeights = 16;
+constexpr int kSubsetWeights = 16, kSubsetVectors = 4;
 struct SubsetArgs {
   const float* x;
   const int32_t* off;   // per place, its offset in x
   int entries;          // places
-  int vectors;          // 1 .. 4 at each place
+  int vectors;          // 1 .. kSubsetVectors at each place
   const uint8_t* mask;  // with spare bytes (bits.h)
   size_t first, step;   // the first weight, and weights between output channels
   size_t rows;          // output channels

@@ -32,6 +32,8 @@ class WeightSpans {
   }
 
   bool taps_adjoin() const { return taps_adjoin_; }
+  // All taps of all channels are one run.
+  bool channels_adjoin() const { return channels_adjoin_; }
 
  private:
   template <typename Fn>

@@ -7,7 +7,6 @@
 namespace px {
 namespace {
 
-constexpr int kVectors = 4;                       // a kernel call takes
 constexpr size_t kRows = 256;                     // output channels whose products are added up in float32
 constexpr size_t kBandFloats = 32 * 1024;         // of d a band has: they stay in L2
 constexpr size_t kWindowFloats = 48 * 1024;       // of gathered input, likewise
@@ -72,7 +71,7 @@ class TotalRun {
     for (int m = 0; m < map_.out_channels; ++m, d += floats) {
       const size_t channel = p.group * map_.out_channels + m;
       const float* const from = call_.d + channel * map_.out_channel_stride;
-      const float factor = call_.out_factor ? call_.out_factor[channel] : 1.0f;
+      const float factor = static_cast<float>(channel_factor(call_, channel));
       std::fill_n(d, floats, 0.0f);
       for (int r = 0; r < p.rows; ++r)
         lay_row(from + phase_.out_offset(p.outer, p.row + r, 0), factor, d + r * row_);
@@ -102,8 +101,8 @@ class TotalRun {
     const size_t weights = (to - from) * phase_.taps();
     const size_t first = p.group * map_.w_group + from * map_.w_in + window_.weights()[0];
     double total = 0.0;
-    for (size_t v = 0; v < vectors_; v += kVectors) {
-      a.vectors = static_cast<int>(std::min<size_t>(kVectors, vectors_ - v));
+    for (size_t v = 0; v < vectors_; v += kSubsetVectors) {
+      a.vectors = static_cast<int>(std::min<size_t>(kSubsetVectors, vectors_ - v));
       a.x = input + v * lanes_;
       for (size_t e = 0; e < weights; e += kSubsetWeights) {
         a.off = entries_.data() + e;
@@ -139,14 +138,15 @@ bool suits_total(const LinearMap& map, Grid grid) {
   if (suits_direct(map, grid)) return false;
   const auto phases = phases_of(map);
   return std::all_of(phases.begin(), phases.end(), [&](const Phase& phase) {
-    return phase.taps() == map.w_in && Window(map, phase, 1, 1, 1, 1, false).adjoin();
+    const Window window(map, phase, 1, 1, 1, 1, false);
+    return WeightSpans(map, window.weights(), false).channels_adjoin();
   });
 }
 
 double surviving_total(Env& env, const LinearMap& map, const GradientCall& call) {
   double total = 0.0;
   for (const Phase& phase : phases_of(map)) total += TotalRun(env, map, phase, call).run();
-  return total * call.factor;
+  return total;
 }
 
 }  // namespace px

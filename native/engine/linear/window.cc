@@ -78,12 +78,6 @@ Window::Window(const LinearMap& map, const Phase& phase, int rows, int cols, int
   lay_columns();
 }
 
-bool Window::adjoin() const {
-  for (size_t t = 1; t < weights_.size(); ++t)
-    if (weights_[t] != weights_[0] + t) return false;
-  return true;
-}
-
 std::vector<int32_t> Window::entries(int channels) const {
   std::vector<int32_t> all;
   all.reserve(channels * taps_.size());

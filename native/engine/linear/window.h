@@ -49,8 +49,6 @@ class Window {
   // Tap offsets in floats, in the order outer, row, column; and the taps' offsets in the stored weight.
   const std::vector<int32_t>& taps() const { return taps_; }
   const std::vector<size_t>& weights() const { return weights_; }
-  // Whether a channel's taps lie side by side in the stored weight.
-  bool adjoin() const;
   // The taps' offsets of so many neighbouring channels.
   std::vector<int32_t> entries(int channels) const;
   // An output of the band: its inputs start here.
