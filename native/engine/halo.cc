@@ -7,9 +7,11 @@ namespace {
 
 constexpr double kMostGaps = 0.75;  // more zeros than this to an element cost more than gathering
 
-// Zeros a step wants around its input: below, which is above, and right, which is left.
+// Zeros a step wants around its input: below, which is above, and right, which is left. A step that reads many channels at a place wants
+// them to be apart (channel_step).
 struct Wish {
   int below = 0, right = 0;
+  bool apart = false;
 };
 
 int reach(const SpatialAxis& a) {
@@ -26,7 +28,14 @@ bool plain_image(const PlanStep& s) { return s.op == Op::conv && s.spatial.size(
 Wish wish(const PlanStep& s) {
   if (!plain_image(s) || s.spatial[0].stride != 1 || s.spatial[1].stride != 1) return {};
   if (!channels_first(s.in_layout, s.spatial[0].in_size, s.spatial[1].in_size)) return {};
-  return {reach(s.spatial[0]), reach(s.spatial[1])};
+  return {reach(s.spatial[0]), reach(s.spatial[1]), s.in_channels > 1};
+}
+
+// Elements from a channel to the next. Where they are a multiple of a cache's sets, or of a large part of them, a place's channels push
+// each other out.
+size_t channel_step(size_t elements) {
+  constexpr size_t kAlike = 8;
+  return elements % kAlike == 0 ? elements + 1 : elements;
 }
 
 // Values as sets that lie alike; the root of each.
@@ -46,7 +55,8 @@ class Sets {
 };
 
 std::shared_ptr<const Halo> halo_of(const PlanValue& value, const Wish& wish) {
-  if (value.shape.size() != 3 || (wish.below == 0 && wish.right == 0)) return nullptr;
+  if (value.shape.size() != 3) return nullptr;
+  const bool padded = wish.below != 0 || wish.right != 0;
   auto halo = std::make_shared<Halo>();
   Halo& h = *halo;
   h.channels = value.shape[0];
@@ -55,12 +65,10 @@ std::shared_ptr<const Halo> halo_of(const PlanValue& value, const Wish& wish) {
   h.below = wish.below;
   h.right = wish.right;
   h.row = h.cols + h.right;
-  h.channel = (h.rows + h.below) * h.row;
-  // Odd, so that neighbouring channels do not fall into the same sets of a cache.
-  if (h.channel % 2 == 0) ++h.channel;
+  h.channel = channel_step((h.rows + h.below) * h.row);
   h.lead = h.below * h.row + h.right;
   const double gaps = static_cast<double>(h.channel - h.rows * h.cols) / (h.rows * h.cols);
-  if (h.cols < kMinRow || gaps > kMostGaps) return nullptr;
+  if (padded ? h.cols < kMinRow || gaps > kMostGaps : !wish.apart || h.channel == h.rows * h.cols) return nullptr;
   return halo;
 }
 
@@ -97,7 +105,7 @@ Halos::Halos(const Plan& plan) : values_(plan.values.size()) {
   for (const auto& s : plan.steps) {
     const Wish w = wish(s);
     Wish& all = wishes[sets.root(s.inputs[0])];
-    all = {std::max(all.below, w.below), std::max(all.right, w.right)};
+    all = {std::max(all.below, w.below), std::max(all.right, w.right), all.apart || w.apart};
     if (plain_image(s) && able[s.output]) made[sets.root(s.output)] = true;
   }
   // One for all of a set, whose members know each other by it.
