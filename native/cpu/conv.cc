@@ -31,6 +31,19 @@ static inline void conv_clear(ConvSums<Q, P>& sums) {
     for (int p = 0; p < P; ++p) sums.at[m][p] = vec_zero();
 }
 
+// Some of what is to be read next; once every so many sets.
+constexpr int kAheadEvery = 4;
+static inline void conv_fetch(ConvAhead* a) {
+  if (!a || a->rows == 0) return;
+  for (uint32_t n = a->each; n > 0; --n) {
+    prefetch_to_l2(a->row + a->line * kLineFloats);
+    if (++a->line < a->lines) continue;
+    a->line = 0;
+    a->row += a->step;
+    if (--a->rows == 0) return;
+  }
+}
+
 // n entries of a set. What several channels want is loaded once, by an instruction of its own.
 template <int Q, int P, int Set>
 static inline void conv_entries(ConvSums<Q, P>& sums, const float* x, const int32_t*& off, const float*& w,
@@ -123,9 +136,10 @@ static inline void conv_set(ConvSums<Q, P>& sums, const float* x, const int32_t*
 // That set and all before it.
 template <int Q, int P, ConvKind Kind, int Set>
 static inline void conv_sets(ConvSums<Q, P>& sums, const float* x, const int32_t* off, const float* w,
-                             const uint32_t count[kQuadSets]) {
+                             const uint32_t count[kQuadSets], ConvAhead* ahead) {
+  if constexpr (Set % kAheadEvery == kAheadEvery - 1 || Q == 1) conv_fetch(ahead);
   conv_set<Q, P, Kind, Set>(sums, x, off, w, count[Set]);
-  if constexpr (Set > 1) conv_sets<Q, P, Kind, Set - 1>(sums, x, off, w, count);
+  if constexpr (Set > 1) conv_sets<Q, P, Kind, Set - 1>(sums, x, off, w, count, ahead);
 }
 
 // What else is done to one channel's outputs.
@@ -165,6 +179,17 @@ static inline void conv_store(const ConvArgs& a, int channel, const vec sum[P], 
   }
 }
 
+// Where sums will go is fetched before they are made, as stores would wait for it: into L2 while the quad before is computed, for the way
+// from memory is long, and only then into L1, which that quad needs.
+template <int P, bool Near>
+static inline void conv_expect(const ConvArgs& a, int first, int channels) {
+  for (int m = first; m < first + channels; ++m)
+    for (int p = 0; p < P; ++p) {
+      const float* const y = a.y + m * a.y_channel + a.yp[p];
+      Near ? prefetch_to_write(y) : prefetch_to_l2(y);
+    }
+}
+
 template <int Q, int P, ConvKind Kind>
 static void conv_points(const ConvArgs* args) {
   const ConvArgs a = *args;  // what is stored cannot change it
@@ -173,14 +198,14 @@ static void conv_points(const ConvArgs* args) {
   for (int c = 0; c < a.channels; c += Q) {
     const ConvList& list = a.lists[c / Q];
     const int channels = a.channels - c < Q ? a.channels - c : Q;
-    // Where the sums will go is fetched meanwhile: stores would wait for it.
-    for (int m = 0; m < channels; ++m)
-      for (int p = 0; p < P; ++p) prefetch_to_write(a.y + (c + m) * a.y_channel + a.yp[p]);
+    conv_expect<P, true>(a, c, channels);
+    const int more = a.far ? a.channels - c - channels : 0;
+    conv_expect<P, false>(a, c + channels, more < Q ? more : Q);
     ConvSums<Q, P> sums;
     conv_clear(sums);
     const int32_t* off = list.off;
     const float* w = list.w;
-    conv_sets<Q, P, Kind, (1 << Q) - 1>(sums, x, off, w, list.count);
+    conv_sets<Q, P, Kind, (1 << Q) - 1>(sums, x, off, w, list.count, a.ahead);
     if (Kind == ConvKind::ones && list.boxed != 0)
       for (int m = 0; m < Q; ++m)
         if (list.boxed >> m & 1)
@@ -208,8 +233,3 @@ static void conv_of(const ConvArgs* a) {
 static void conv(const ConvArgs* a) { conv_of<ConvKind::plain>(a); }
 static void conv_runs(const ConvArgs* a) { conv_of<ConvKind::runs>(a); }
 static void conv_ones(const ConvArgs* a) { conv_of<ConvKind::ones>(a); }
-
-static void fetch(const float* x, size_t n) {
-  constexpr size_t kLine = 16;
-  for (size_t i = 0; i < n; i += kLine) prefetch_to_l2(x + i);
-}

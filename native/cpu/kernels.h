@@ -28,6 +28,18 @@ struct ConvList {
   uint32_t boxed;             // bit m: channel m is `start` less its entries
 };
 
+// What a caller will read next is fetched into L2 while a kernel computes, a few lines before each set: fetched all at once, it would be
+// waited for.
+constexpr size_t kLineFloats = 16;
+struct ConvAhead {
+  const float* row;
+  size_t step;    // floats between rows
+  uint32_t lines; // of a row
+  uint32_t rows;  // still to come, the present one included
+  uint32_t line;  // of the present row, the next
+  uint32_t each;  // lines at a time: always as many, for branches to be foreseen
+};
+
 struct ConvArgs {
   const float* x;       // at the first point; each is a vector, the next one behind it
   const ptrdiff_t* yp;  // per point, its offset in y
@@ -42,6 +54,8 @@ struct ConvArgs {
   bool add;             // to what y holds
   bool clamp;           // negative results become 0
   float* max;           // in and out: largest value stored, or null
+  bool far;             // y is too large for any cache to hold it
+  ConvAhead* ahead;     // in and out, or null
   // Null, or: y becomes bit ? factor * factors[channel] * y + plus_factor * plus : 0. Bits and plus lie like y, factors and plus may be
   // null.
   const uint8_t* bits;
@@ -250,8 +264,6 @@ struct Kernels {
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1
-  // Brings n floats into L2, where they are wanted soon.
-  void (*fetch)(const float* x, size_t n);
   void (*grad)(const GradArgs*);
   void (*outer)(const OuterArgs*);
   // Sum of d times what weights of 1 make of x.

@@ -10,7 +10,6 @@ static const Kernels kTable = {
     conv,
     conv_runs,
     conv_ones,
-    fetch,
     grad,
     outer,
     subset_total,

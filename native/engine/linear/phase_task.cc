@@ -3,6 +3,7 @@
 
 namespace px {
 
+constexpr size_t kFarFloats = 5 * 512 * 1024;
 constexpr size_t kListBytes = 16 * 1024;  // of lists that go over a band together: half of L1
 
 // Quads [first, end) of every group over one band.
@@ -55,6 +56,7 @@ class PhaseRun::Task {
       const size_t channel = static_cast<size_t>(g) * map.out_channels + kQuad * first_;
       ConvArgs a{};
       a.channels = channels;
+      a.far = far() && !gathered();
       a.y = gathered() ? output_ : y_ + channel * map.out_channel_stride * run_.tiling_.unit;
       a.y_channel = static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
       float top = 0.0f;
@@ -89,28 +91,17 @@ class PhaseRun::Task {
     int slot;
   };
 
-  // So many neighbouring vectors of some channels, to be fetched in turns.
-  struct Ahead {
-    const float* from = nullptr;
-    size_t step = 0, vectors = 0;
-    int channels = 0;
-
-    // Channel by channel, as memory likes it.
-    void fetch(const Kernels& kernels, size_t turn, size_t turns) const {
-      const size_t all = vectors * channels, end = all * (turn + 1) / turns;
-      for (size_t at = all * turn / turns; at < end;) {
-        const size_t place = at % vectors, n = std::min(end - at, vectors - place);
-        kernels.fetch(from + at / vectors * step + place * kernels.lanes, n * kernels.lanes);
-        at += n;
-      }
-    }
-  };
-
   // Vectors run along positions: outputs go through a buffer.
   bool gathered() const { return run_.tiling_.unit == 1; }
   size_t points() const { return rows_.empty() ? 0 : rows_.back().end; }
   void add_row(ptrdiff_t x, size_t count, int slot) {
     rows_.push_back({x, points(), points() + count, slot});
+  }
+
+  // Whether no cache holds what is read and written: only then is it worth fetching ahead.
+  bool far() const {
+    return run_.map_.taps > 1 ||
+           (run_.map_.in_elements + run_.map_.out_elements) * run_.lanes_ * run_.blocks_ >= kFarFloats;
   }
 
   float* y(int slot) const { return slot == 0 ? y_ : run_.y(band_.block + slot); }
@@ -138,8 +129,8 @@ class PhaseRun::Task {
   // What will be gathered next, chunk by chunk and band by band, comes into the cache while this chunk is computed: of a band's only
   // chunk, the rows that the next band does not share with it.
   void look_ahead(int g, int q) {
-    ahead_ = Ahead();
-    if (gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1) return;
+    ahead_ = {};
+    if (!far() || gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1) return;
     if (run_.call_.tensors[0].blocks) return;
     const int chunk = run_.chunk_, groups = run_.map_.groups;
     const int turn = g * run_.chunks_ + q + 1;  // the next chunk in this band
@@ -153,10 +144,10 @@ class PhaseRun::Task {
     if (shared) reach.first = std::max(reach.first, run_.window_.reach(band_.outer, band_.row).end);
     if (reach.end <= reach.first) return;
     const size_t lanes = run_.lanes_, channel = static_cast<size_t>(group) * run_.map_.in_channels + from;
-    ahead_.from = run_.x(band.block) + (channel * run_.map_.in_channel_stride + reach.first) * lanes;
+    ahead_.row = run_.x(band.block) + (channel * run_.map_.in_channel_stride + reach.first) * lanes;
     ahead_.step = run_.map_.in_channel_stride * lanes;
-    ahead_.channels = std::min(chunk, run_.map_.in_channels - from);
-    ahead_.vectors = reach.end - reach.first;
+    ahead_.rows = std::min(chunk, run_.map_.in_channels - from);
+    ahead_.lines = static_cast<uint32_t>(((reach.end - reach.first) * lanes + kLineFloats - 1) / kLineFloats);
   }
 
   // For lists that do not outlive the chunk.
@@ -211,13 +202,13 @@ class PhaseRun::Task {
     const Kernels& kernels = run_.env_.kernels;
     const auto kernel = run_.ones() ? kernels.conv_ones : run_.runs_ ? kernels.conv_runs : kernels.conv;
     if (boxed) box_sums();
-    const size_t count = tile_count(all.channels);
-    size_t tile = 0;
     const int quads = (all.channels + kQuad - 1) / kQuad;
+    spread_ahead(all.channels, tile_count(all.channels));
     for (int lo = 0, hi; lo < quads; lo = hi) {
       size_t bytes = 0;
       for (hi = lo; hi < quads && (hi == lo || bytes < kListBytes); ++hi) bytes += list_bytes(all.lists[hi]);
       ConvArgs a = all;
+      a.ahead = ahead_.rows > 0 ? &ahead_ : nullptr;
       a.lists += lo;
       a.channels = std::min(all.channels, kQuad * hi) - kQuad * lo;
       a.y += kQuad * lo * a.y_channel;
@@ -226,8 +217,6 @@ class PhaseRun::Task {
       if (a.plus) a.plus += kQuad * lo * a.y_channel;
       if (a.factors) a.factors += kQuad * lo;
       each_tile(a.channels, [&](const Row& row, ptrdiff_t x, size_t first, int points) {
-        if (tile < count) ahead_.fetch(kernels, tile, count);
-        ++tile;
         a.x = input_ + x;
         a.scale = run_.tensor(band_.block + row.slot).scale;
         a.yp = yp_.data() + first;
@@ -236,6 +225,13 @@ class PhaseRun::Task {
         kernel(&a);
       });
     }
+  }
+
+  // Over all sets of all lists, so many tiles each.
+  void spread_ahead(int channels, size_t tiles) {
+    const int quads = (channels + kQuad - 1) / kQuad, sets = channels == 1 ? 1 : kQuad;
+    const size_t times = tiles * quads * sets;
+    ahead_.each = static_cast<uint32_t>((size_t{ahead_.rows} * ahead_.lines + times - 1) / times);
   }
 
   static size_t list_bytes(const ConvList& list) {
@@ -353,7 +349,7 @@ class PhaseRun::Task {
   std::unique_ptr<ListBuilder> builder_;       // of lists that do not outlive the chunk
   std::vector<ListBuilder::Room> own_rooms_;
   std::vector<ConvList> own_lists_;
-  Ahead ahead_;
+  ConvAhead ahead_;
   float *box_ = nullptr, *start_ = nullptr;  // the chunk's channels added up, and the box sums of every point
 };
 

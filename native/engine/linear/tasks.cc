@@ -18,6 +18,15 @@ int share(int n, int wanted) {
   while (n % d != 0) --d;
   return d;
 }
+
+// Where rows adjoin, so many that they fill tiles, if that takes no more than twice as many.
+int whole_tiles(const Phase& phase, int rows) {
+  constexpr int kTile = 4;
+  if (phase.row_axis->in_stride != static_cast<size_t>(phase.col->count)) return rows;
+  for (int more = rows; more <= 2 * rows; ++more)
+    if (more * phase.col->count % kTile == 0) return more;
+  return rows;
+}
 }  // namespace
 
 int row_vectors(const Phase& phase, Grid grid, int lanes) {
@@ -67,6 +76,8 @@ Tiling tile(const LinearMap& map, const Phase& phase, Grid grid, int lanes, int 
   }
   t.bands = (rows + t.rows - 1) / t.rows;
   t.rows = (rows + t.bands - 1) / t.bands;
+  if (in_place) t.rows = std::min(rows, whole_tiles(phase, t.rows));
+  t.bands = (rows + t.rows - 1) / t.rows;
   return t;
 }
 
