@@ -25,7 +25,8 @@ PX_NOT_INLINE static void grad_entries(const GradArgs* a, uint32_t first) {
   ptrdiff_t off[E];
 #pragma GCC unroll 24
   for (int i = 0; i < E * M; ++i) acc[i] = vec_zero();
-  for (int e = 0; e < E; ++e) off[e] = a->off[first + e];
+#pragma GCC unroll 24
+  for (int e = 0; e < E; ++e) off[e] = in_register(static_cast<ptrdiff_t>(a->off[first + e]));
   const ptrdiff_t channel = a->d_channel;
   const ptrdiff_t d_step = Unit ? kVecFloats : a->d_step, x_step = Unit ? kVecFloats : a->x_step;
   for (const GradRun *run = a->runs, *last = run + a->run_count; run < last; ++run) {

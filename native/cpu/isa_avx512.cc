@@ -24,7 +24,7 @@
 #define PX_CONV_RUN 16
 #define PX_GRAD_ENTRIES 6
 #define PX_OUTER_SUMS 16
-#define PX_GRAD_UNSORTED 0.6f
+#define PX_GRAD_CHANNELS 4
 #define PX_ISA_NAME "avx512"
 namespace px {
 namespace avx512 {

@@ -20,7 +20,7 @@
 #define PX_CONV_RUN 8
 #define PX_GRAD_ENTRIES 1
 #define PX_OUTER_SUMS 8
-#define PX_GRAD_UNSORTED 2.0f  // never: too few registers
+#define PX_GRAD_CHANNELS 2
 #define PX_ISA_NAME "base"
 namespace px {
 namespace base {

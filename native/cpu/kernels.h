@@ -33,11 +33,11 @@ struct ConvList {
 constexpr size_t kLineFloats = 16;
 struct ConvAhead {
   const float* row;
-  size_t step;    // floats between rows
-  uint32_t lines; // of a row
-  uint32_t rows;  // still to come, the present one included
-  uint32_t line;  // of the present row, the next
-  uint32_t each;  // lines at a time: always as many, for branches to be foreseen
+  size_t step;     // floats between rows
+  uint32_t lines;  // of a row
+  uint32_t rows;   // still to come, the present one included
+  uint32_t line;   // of the present row, the next
+  uint32_t each;   // lines at a time: always as many, for branches to be foreseen
 };
 
 struct ConvArgs {
@@ -260,7 +260,7 @@ struct Kernels {
   int conv_points;                // positions computed together: as many as registers hold
   int alone_points;               // likewise for a single output channel
   int outer_vectors, outer_sums;  // of outer: the most vectors of x, and the most vectors of sums
-  float unsorted;  // density from which a gradient's places are not sorted by the channels that want them
+  int grad_channels;              // of grad: the output channels that share places, at most
   void (*conv)(const ConvArgs*);
   void (*conv_runs)(const ConvArgs*);  // the same, summed in short runs for accuracy
   void (*conv_ones)(const ConvArgs*);  // the same, of weights that are all 1

@@ -6,7 +6,7 @@ static const Kernels kTable = {
     PX_ALONE_POINTS,
     kOuterVectors,
     PX_OUTER_SUMS,
-    PX_GRAD_UNSORTED,
+    PX_GRAD_CHANNELS,
     conv,
     conv_runs,
     conv_ones,

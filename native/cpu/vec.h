@@ -106,6 +106,12 @@ static inline vec vec_all(float s) {
   return r;
 }
 // The same, but loaded by an instruction of its own and not by each that uses it.
+static inline ptrdiff_t in_register(ptrdiff_t i) {
+#if defined(__GNUC__) || defined(__clang__)
+  __asm__("" : "+r"(i));
+#endif
+  return i;
+}
 static inline vec vec_in_register(vec v) {
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #if PX_VEC_BYTES == 64

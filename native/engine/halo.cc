@@ -68,7 +68,8 @@ std::shared_ptr<const Halo> halo_of(const PlanValue& value, const Wish& wish) {
   h.channel = channel_step((h.rows + h.below) * h.row);
   h.lead = h.below * h.row + h.right;
   const double gaps = static_cast<double>(h.channel - h.rows * h.cols) / (h.rows * h.cols);
-  if (padded ? h.cols < kMinRow || gaps > kMostGaps : !wish.apart || h.channel == h.rows * h.cols) return nullptr;
+  if (padded ? h.cols < kMinRow || gaps > kMostGaps : !wish.apart || h.channel == h.rows * h.cols)
+    return nullptr;
   return halo;
 }
 

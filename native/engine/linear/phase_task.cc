@@ -130,7 +130,8 @@ class PhaseRun::Task {
   // chunk, the rows that the next band does not share with it.
   void look_ahead(int g, int q) {
     ahead_ = {};
-    if (!far() || gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1) return;
+    if (!far() || gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1)
+      return;
     if (run_.call_.tensors[0].blocks) return;
     const int chunk = run_.chunk_, groups = run_.map_.groups;
     const int turn = g * run_.chunks_ + q + 1;  // the next chunk in this band
