@@ -90,7 +90,7 @@ bool keeps_halo(const Plan& plan, const PlanStep& s) {
   }
 }
 
-Halos::Halos(const Plan& plan) : values_(plan.values.size()) {
+Halos::Halos(const Plan& plan, std::initializer_list<uint32_t> given) : values_(plan.values.size()) {
   Sets sets(plan.values.size());
   std::vector<bool> able(plan.values.size());  // its maker can leave gaps
   for (const auto& s : plan.steps) {
@@ -109,6 +109,7 @@ Halos::Halos(const Plan& plan) : values_(plan.values.size()) {
     all = {std::max(all.below, w.below), std::max(all.right, w.right), all.apart || w.apart};
     if (plain_image(s) && able[s.output]) made[sets.root(s.output)] = true;
   }
+  for (uint32_t v : given) able[v] = made[sets.root(v)] = wishes[sets.root(v)].apart = true;
   // One for all of a set, whose members know each other by it.
   std::vector<std::shared_ptr<const Halo>> halos(plan.values.size());
   for (uint32_t v = 0; v < plan.values.size(); ++v) {

@@ -1,10 +1,11 @@
 // Tensors that lie as a convolution reads them: zeros between rows and between channels stand for its padding, so that every tap of every
-// output is one fixed offset away and nothing has to be gathered. What is right of a row is left of the next, and what is below a
+// output is one fixed offset away and nothing has to be gathered; and channels that would fall into the same sets of a cache are kept apart. What is right of a row is left of the next, and what is below a
 // channel is above the next; `lead` zeros stand before the first channel. In short [block][channel][row][column][lane], with gaps.
 //
 // Whoever makes such a tensor leaves zeros in its gaps. Steps that work element by element may run over them: only where a zero does not
 // stay one (f's normalisations, some activations) are they cleared again.
 #pragma once
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -31,11 +32,12 @@ inline size_t lead_floats(const Halo* halo, size_t lanes) {
 // Outputs a row should have: shorter ones are gathered, those of several sample blocks side by side.
 constexpr int kMinRow = 6;
 
-// Which of a Plan's values lie so: what linear, normalising, activating and summing steps make, where it reaches a convolution with
-// padding. All values of a chain of steps that work element by element lie alike.
+// Which of a Plan's values lie so: what linear, normalising, activating and summing steps make, where it reaches a convolution that needs
+// it. All values of a chain of steps that work element by element lie alike.
 class Halos {
  public:
-  explicit Halos(const Plan& plan);
+  // given: values that no step of the plan makes or reads by a convolution, but whose owner lays them as if.
+  explicit Halos(const Plan& plan, std::initializer_list<uint32_t> given = {});
   // Null: without gaps.
   const Halo* of(uint32_t value) const { return values_[value].get(); }
 

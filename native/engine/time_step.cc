@@ -55,7 +55,7 @@ class StepTimer {
   size_t elements(uint32_t value) const { return env_.plan.values[value].size; }
   std::vector<int> one_reader_each() const { return std::vector<int>(env_.plan.values.size(), 1); }
 
-  // Lanes beyond the last sample are zero, as they are in h, g and j.
+  // As a round has it. Lanes beyond the last sample are zero, as they are in h, g and j.
   Value load(const float* x, uint32_t value) {
     const size_t n = elements(value), lanes = grid_.lanes;
     Value v;
@@ -66,7 +66,7 @@ class StepTimer {
     for (size_t e = 0; e < n; ++e)
       std::fill(block + e * lanes + grid_.filled(last), block + (e + 1) * lanes, 0.0f);
     v.max = env_.kernels.largest(v.data.get(), grid_.floats(n));
-    return v;
+    return laid(env_, grid_, n, env_.halo(value, grid_), std::move(v));
   }
 
   double forward(bool last) {
@@ -112,7 +112,7 @@ class StepTimer {
 
   void store(Value v, uint32_t value) {
     const size_t n = elements(value);
-    v = settle(env_, grid_, n, std::move(v));
+    v = flat(env_, grid_, n, std::move(v));
     if (v.data) {
       unpack_samples(env_, grid_, n, v.data.get(), timing_.out);
       scale_out(n * timing_.samples, v.exp);
@@ -147,7 +147,7 @@ void time_step(const Plan& plan, const float* weights, const uint8_t* mask, size
   store.set_mask(0, mask, mask_bytes);
   BufferPool pool;
   ScratchPool scratch;
-  const Halos halos(plan);
+  const Halos halos(plan, {plan.steps.back().inputs[0], plan.steps.back().output});
   Env env{plan, pick_kernels(timing.isa_limit), threads, pool, scratch, halos, false};
   StepTimer timer(env, store, timing);
   timer.run(false);

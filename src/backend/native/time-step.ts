@@ -56,22 +56,29 @@ export function measurePeak({ threads, isa = process.env.PX_ISA }: StepSetting):
 }
 
 /** Numbers that a sample has on the step's two sides. */
-export function stepSizes({ groups, inChannels, outChannels, spatial }: LinearStep): {
-  input: number;
-  output: number;
-} {
+export function stepSizes(step: LinearStep): { input: number; output: number } {
+  const { input, output } = shapesOf(step);
+  return { input: product(input), output: product(output) };
+}
+
+/** Channels first, whatever they are in the model: as the engine sees images. */
+function shapesOf({ groups, inChannels, outChannels, spatial }: LinearStep) {
   return {
-    input: spatial.reduce((size, axis) => size * axis.inSize, groups * inChannels),
-    output: spatial.reduce((size, axis) => size * axis.outSize, groups * outChannels),
+    input: [groups * inChannels, ...spatial.map((axis) => axis.inSize)],
+    output: [groups * outChannels, ...spatial.map((axis) => axis.outSize)],
   };
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((size, n) => size * n, 1);
 }
 
 /** The step alone. Unless it is to read the Plan's input itself (which gets no gradient), a view stands between. */
 function planOf(step: LinearStep, weights: number, readsInput: boolean): Plan {
-  const { input, output } = stepSizes(step);
-  const values = [input, ...(readsInput ? [] : [input]), output].map((size, i) => ({
+  const { input, output } = shapesOf(step);
+  const values = [input, ...(readsInput ? [] : [input]), output].map((shape, i) => ({
     name: `v${i}`,
-    shape: [size],
+    shape,
     signal: true,
   }));
   const [from, to] = [values.length - 2, values.length - 1];
