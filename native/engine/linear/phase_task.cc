@@ -3,8 +3,8 @@
 
 namespace px {
 
-constexpr size_t kFarFloats = 5 * 512 * 1024;
-constexpr size_t kListBytes = 16 * 1024;  // of lists that go over a band together: half of L1
+constexpr size_t kFarFloats = 5 * 512 * 1024;  // that no cache near by holds, read and written together
+constexpr size_t kListBytes = 16 * 1024;       // of lists that go over a band together: half of L1
 
 // Quads [first, end) of every group over one band.
 class PhaseRun::Task {
@@ -98,7 +98,7 @@ class PhaseRun::Task {
     rows_.push_back({x, points(), points() + count, slot});
   }
 
-  // Whether no cache holds what is read and written: only then is it worth fetching ahead.
+  // Whether it is worth fetching ahead: always for kernels that use what they read many times, else only what comes from far.
   bool far() const {
     return run_.map_.taps > 1 ||
            (run_.map_.in_elements + run_.map_.out_elements) * run_.lanes_ * run_.blocks_ >= kFarFloats;
