@@ -31,8 +31,7 @@ static inline void conv_clear(ConvSums<Q, P>& sums) {
     for (int p = 0; p < P; ++p) sums.at[m][p] = vec_zero();
 }
 
-// Some of what is to be read next; once every so many sets.
-constexpr int kAheadEvery = 4;
+// Some of what is to be read next.
 static inline void conv_fetch(ConvAhead* a) {
   if (!a || a->rows == 0) return;
   for (uint32_t n = a->each; n > 0; --n) {

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "../bits.h"
+#include "../prefetch.h"
 #include "kernels.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

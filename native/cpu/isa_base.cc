@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "../bits.h"
+#include "../prefetch.h"
 #include "kernels.h"
 
 #if defined(__SSE2__)

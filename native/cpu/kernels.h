@@ -28,9 +28,10 @@ struct ConvList {
   uint32_t boxed;             // bit m: channel m is `start` less its entries
 };
 
-// What a caller will read next is fetched into L2 while a kernel computes, a few lines before each set: fetched all at once, it would be
-// waited for.
+// What a caller will read next is fetched into L2 while a kernel computes, a few lines with every few sets (of a single channel's list, with
+// its only one): fetched all at once, it would be waited for.
 constexpr size_t kLineFloats = 16;
+constexpr int kAheadEvery = 4;
 struct ConvAhead {
   const float* row;
   size_t step;     // floats between rows
@@ -54,7 +55,7 @@ struct ConvArgs {
   bool add;             // to what y holds
   bool clamp;           // negative results become 0
   float* max;           // in and out: largest value stored, or null
-  bool far;             // y is too large for any cache to hold it
+  bool far;             // y may be in memory, and is fetched a quad ahead
   ConvAhead* ahead;     // in and out, or null
   // Null, or: y becomes bit ? factor * factors[channel] * y + plus_factor * plus : 0. Bits and plus lie like y, factors and plus may be
   // null.

@@ -106,12 +106,6 @@ static inline vec vec_all(float s) {
   return r;
 }
 // The same, but loaded by an instruction of its own and not by each that uses it.
-static inline ptrdiff_t in_register(ptrdiff_t i) {
-#if defined(__GNUC__) || defined(__clang__)
-  __asm__("" : "+r"(i));
-#endif
-  return i;
-}
 static inline vec vec_in_register(vec v) {
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #if PX_VEC_BYTES == 64
@@ -121,6 +115,13 @@ static inline vec vec_in_register(vec v) {
 #endif
 #endif
   return v;
+}
+// Likewise for an offset: some of them are not to be loaded and sorted out as a vector.
+static inline ptrdiff_t in_register(ptrdiff_t i) {
+#if defined(__GNUC__) || defined(__clang__)
+  __asm__("" : "+r"(i));
+#endif
+  return i;
 }
 static inline vec vec_zero() { return vec_all(0.0f); }
 static inline vec operator+(const vec& a, const vec& b) {
@@ -201,22 +202,6 @@ static inline vec vec_where_bits(const uint8_t* bits, const vec& yes, const vec&
   r = vec_load(f);
 #endif
   return r;
-}
-
-static inline void prefetch_to_l2(const void* p) {
-#if defined(__GNUC__) || defined(__clang__)
-  __builtin_prefetch(p, 0, 2);
-#else
-  (void)p;
-#endif
-}
-
-static inline void prefetch_to_write(const void* p) {
-#if defined(__GNUC__) || defined(__clang__)
-  __builtin_prefetch(p, 1);
-#else
-  (void)p;
-#endif
 }
 
 static inline float vec_largest(const vec& v) {

@@ -1,6 +1,7 @@
 // Tensors that lie as a convolution reads them: zeros between rows and between channels stand for its padding, so that every tap of every
-// output is one fixed offset away and nothing has to be gathered; and channels that would fall into the same sets of a cache are kept apart. What is right of a row is left of the next, and what is below a
-// channel is above the next; `lead` zeros stand before the first channel. In short [block][channel][row][column][lane], with gaps.
+// output is one fixed offset away and nothing has to be gathered; and channels that would fall into the same sets of a cache are kept
+// apart. What is right of a row is left of the next, and what is below a channel is above the next; `lead` zeros stand before the first
+// channel. In short [block][channel][row][column][lane], with gaps.
 //
 // Whoever makes such a tensor leaves zeros in its gaps. Steps that work element by element may run over them: only where a zero does not
 // stay one (f's normalisations, some activations) are they cleared again.

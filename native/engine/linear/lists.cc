@@ -1,5 +1,7 @@
 #include "lists.h"
 
+#include "../../prefetch.h"
+
 namespace px {
 
 int chunk_channels(const LinearMap& map, const Phase& phase, double density, double most) {
@@ -142,12 +144,7 @@ void ListBuilder::masked(size_t first, size_t n, float* out) const {
 
 // Weights that are read soon, in a piece too short and too far from the last one for a processor to foresee.
 static void fetch(const float* values, size_t n) {
-#if defined(__GNUC__) || defined(__clang__)
-  for (size_t i = 0; i < n; i += kLineFloats) __builtin_prefetch(values + i, 0, 2);
-#else
-  (void)values;
-  (void)n;
-#endif
+  for (size_t i = 0; i < n; i += kLineFloats) prefetch_to_l2(values + i);
 }
 
 // n places of a quad: out[i][m] = factor * rows[m * step + i].

@@ -228,10 +228,11 @@ class PhaseRun::Task {
     }
   }
 
-  // Over all sets of all lists, so many tiles each.
+  // Over all lists, of so many tiles each.
   void spread_ahead(int channels, size_t tiles) {
-    const int quads = (channels + kQuad - 1) / kQuad, sets = channels == 1 ? 1 : kQuad;
-    const size_t times = tiles * quads * sets;
+    const int quads = (channels + kQuad - 1) / kQuad,
+              times_a_list = channels == 1 ? 1 : kQuadSets / kAheadEvery;
+    const size_t times = tiles * quads * times_a_list;
     ahead_.each = static_cast<uint32_t>((size_t{ahead_.rows} * ahead_.lines + times - 1) / times);
   }
 

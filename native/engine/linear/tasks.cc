@@ -1,5 +1,7 @@
 #include "tasks.h"
 
+#include "lists.h"
+
 namespace px {
 namespace {
 constexpr size_t kWindowFloats =
@@ -21,10 +23,9 @@ int share(int n, int wanted) {
 
 // Where rows adjoin, so many that they fill tiles, if that takes no more than twice as many.
 int whole_tiles(const Phase& phase, int rows) {
-  constexpr int kTile = 4;
   if (phase.row_axis->in_stride != static_cast<size_t>(phase.col->count)) return rows;
   for (int more = rows; more <= 2 * rows; ++more)
-    if (more * phase.col->count % kTile == 0) return more;
+    if (more * phase.col->count % kTilePoints == 0) return more;
   return rows;
 }
 }  // namespace
