@@ -227,8 +227,12 @@ static void masked(const MaskedArgs* a) {
 static void add_masked(const AddMaskedArgs* a) {
   float* const out = a->out + a->first;
   size_t i = 0;
-  for (; i + kVecFloats <= a->count; i += kVecFloats)
-    vec_store(out + i, vec_load(out + i) + direct_kept(a->mask, a->first + i, vec_load(a->v + i)));
-  for (; i < a->count; ++i)
-    if (mask_span(a->mask, a->first + i, 1) != 0) out[i] += a->v[i];
+  for (; i + kVecFloats <= a->count; i += kVecFloats) {
+    const vec v = direct_kept(a->mask, a->first + i, vec_load(a->v + i));
+    vec_store(out + i, a->replace ? v : vec_load(out + i) + v);
+  }
+  for (; i < a->count; ++i) {
+    const float v = mask_span(a->mask, a->first + i, 1) != 0 ? a->v[i] : 0.0f;
+    out[i] = a->replace ? v : out[i] + v;
+  }
 }

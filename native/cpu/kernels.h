@@ -156,12 +156,13 @@ struct MaskedArgs {
   float* out;
 };
 
-// out[first + i] += v[i] where the mask has a weight.
+// out[first + i] += v[i] where the mask has a weight; or = v[i], and 0 where it has none.
 struct AddMaskedArgs {
   const uint8_t* mask;  // with spare bytes (bits.h)
   size_t first, count;
   const float* v;
   float* out;
+  bool replace;
 };
 
 // ReLU, LeakyReLU, PReLU over a range of a tensor. The slope below zero repeats: slope[i] holds for `segment` floats, then the next.

@@ -48,23 +48,21 @@ void Weights::set_mask(uint32_t param, const uint8_t* bits, size_t bytes) {
   densities_[param] = static_cast<double>(kept) / static_cast<double>(sizes_[param]);
 }
 
-float GradientStore::admit(Env& env, uint32_t param, int exp) {
+GradientStore::Admission GradientStore::admit(Env& env, uint32_t param, int exp) {
   Slot& s = slots_[param];
-  const auto each = [&](auto fn) { for_ranges(env.threads, plan_.params[param].size, kGrainFloats, fn); };
   if (!s.touched) {
     s.touched = true;
     s.exp = exp;
-    each([&](size_t lo, size_t hi, size_t) { std::fill(s.values + lo, s.values + hi, 0.0f); });
-    return 1.0f;
+    return {1.0f, true};
   }
   if (exp > s.exp) {
     const float down = pow2(s.exp - exp);
-    each([&](size_t lo, size_t hi, size_t) {
+    for_ranges(env.threads, plan_.params[param].size, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
       env.kernels.scale(s.values + lo, s.values + lo, hi - lo, down);
     });
     s.exp = exp;
   }
-  return pow2(exp - s.exp);
+  return {pow2(exp - s.exp), false};
 }
 
 }  // namespace px

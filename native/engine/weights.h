@@ -39,8 +39,12 @@ class GradientStore {
   GradientStore(const Plan& plan, const std::vector<float*>& values) : plan_(plan) {
     for (float* v : values) slots_.push_back({v, 0, false});
   }
-  // Makes room for a contribution with exponent `exp`: returns what to multiply it by; what is stored is rescaled.
-  float admit(Env& env, uint32_t param, int exp);
+  // Makes room for a contribution with exponent `exp`; what is stored is rescaled.
+  struct Admission {
+    float factor;  // to multiply it by
+    bool first;    // nothing is stored yet: whatever the values hold, they are to be replaced
+  };
+  Admission admit(Env& env, uint32_t param, int exp);
   float* values(uint32_t param) { return slots_[param].values; }
   int exponent(uint32_t param) const { return slots_[param].exp; }
   bool touched(uint32_t param) const { return slots_[param].touched; }

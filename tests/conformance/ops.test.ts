@@ -6,6 +6,7 @@ import { OP_CASES, opCaseFile } from '../support/op-cases/index.js';
 import type { OpCase } from '../support/op-cases/op-case.js';
 import { uniform } from '../support/random.js';
 import { referenceRound } from '../support/reference.js';
+import { unreadable } from '../support/unreadable.js';
 
 /** Every operator form, both methods, on every backend, against the float64 reference. */
 await describeBackends((backend) =>
@@ -24,7 +25,7 @@ async function check(backend: Backend, opCase: OpCase): Promise<void> {
     const wanted = referenceRound(plan, weights, x, samples, { method, norm: 'batch' });
     const program = await backend.compile(plan, weights, { method, norm: 'batch', threads: 1 });
     try {
-      program.begin({ outputs: true });
+      program.begin({ outputs: true, scores: unreadable(plan) });
       const { y } = await program.push(x, samples);
       const { scores, log2 } = await program.finish();
       y?.forEach((values, k) => {

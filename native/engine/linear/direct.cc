@@ -172,6 +172,7 @@ void add_direct_gradient(Env& env, const LinearMap& map, const GradientCall& cal
     a.blocks = single ? 1 : blocks;
     a.factor = call.factor;
     a.g = call.gradient;
+    for (size_t r = 0; call.first && r < a.rows; ++r) std::fill_n(a.g + a.first + r * a.step, cols, 0.0f);
     for (int block = 0; block < (single ? blocks : 1); ++block) {
       a.u = (by_rows ? d : call.x) + block * a.u_block + lo * lanes;
       a.v = (by_rows ? call.x : d) + block * a.v_block;

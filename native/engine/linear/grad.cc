@@ -98,6 +98,7 @@ class GradientRun {
   }
 
   void store(const Lists& lists, const Sums* parts) const;
+  void clear(const Lists& unit) const;
 
   Env& env_;
   const LinearMap& map_;
@@ -300,6 +301,7 @@ class GradientRun::Unit {
 // Sums over the parts, in order; then into the gradient.
 void GradientRun::store(const Lists& lists, const Sums* parts) const {
   const int rows = lists.list_rows();
+  if (call_.first) clear(lists);
   for (size_t l = 0; l + 1 < lists.start.size(); ++l) {
     const int r = static_cast<int>(l % rows), channels = lists.list_channels(r);
     for (int m = 0; m < channels; ++m) {
@@ -315,6 +317,16 @@ void GradientRun::store(const Lists& lists, const Sums* parts) const {
       }
     }
   }
+}
+
+// The unit's gradients, all taps.
+void GradientRun::clear(const Lists& unit) const {
+  const size_t base = unit.group * map_.w_group + unit.row * map_.w_out + unit.col * map_.w_in;
+  const bool adjoin = map_.w_in == static_cast<size_t>(map_.taps);
+  for (int m = 0; m < unit.rows; ++m)
+    for (int c = 0; c < (adjoin ? 1 : unit.cols); ++c)
+      std::fill_n(call_.gradient + base + m * map_.w_out + c * map_.w_in,
+                  map_.taps * (adjoin ? unit.cols : 1), 0.0f);
 }
 
 void GradientRun::run() {
@@ -336,11 +348,21 @@ void GradientRun::run() {
 
 }  // namespace
 
-void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
-  if (suits_direct(map, call.grid)) return add_direct_gradient(env, map, call);
+void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& given) {
+  if (suits_direct(map, given.grid)) return add_direct_gradient(env, map, given);
+  GradientCall call = given;
+  const auto phases = phases_of(map);
+  // Whoever computes a weight's gradient may replace what is there; but not all taps reach inside the input, nor do all belong to one phase.
+  if (call.first && (phases.size() != 1 || phases[0].taps() != static_cast<size_t>(map.taps))) {
+    const size_t weights = static_cast<size_t>(map.groups) * map.out_channels * map.in_channels * map.taps;
+    for_ranges(env.threads, weights, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
+      std::fill(call.gradient + lo, call.gradient + hi, 0.0f);
+    });
+    call.first = false;
+  }
   if (suits_single(map, call.grid) && call.weight.density > kFewSurvive)
     return add_single_gradient(env, map, call);
-  for (const Phase& phase : phases_of(map))
+  for (const Phase& phase : phases)
     if (phase.taps() > 0) GradientRun(env, map, phase, call).run();
 }
 

@@ -13,6 +13,7 @@ struct GradientCall {
   const float* out_factor =
       nullptr;                // per output channel of the tensor, or null: d is to be multiplied by it
   float* gradient = nullptr;  // out: the parameter's stored layout, added to; each element by one task
+  bool first = false;         // or, of all its elements, replaced: by 0 where no weight survives
 };
 
 void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& call);

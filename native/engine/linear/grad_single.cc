@@ -180,7 +180,7 @@ class SingleRun {
           row[c * taps_ + t] = static_cast<float>(factor * s);
         }
       const auto add = [&](size_t first, size_t entry, size_t n, int) {
-        const AddMaskedArgs a{call_.weight.mask, first, n, row.data() + entry, call_.gradient};
+        const AddMaskedArgs a{call_.weight.mask, first, n, row.data() + entry, call_.gradient, call_.first};
         env_.kernels.add_masked(&a);
       };
       spans.each(base + m * map_.w_out, u.col, u.col + u.cols, add, row.size());

@@ -48,12 +48,25 @@ void ListBuilder::scan(Quad& quad, size_t i, size_t n, const int32_t* at, float 
   });
 }
 
+// A bit for each tap, of those of all weights between two channels.
+uint64_t ListBuilder::taps_of(uint64_t word) const {
+  if (spans_.taps_adjoin()) return word >> weights_[0] & low_bits(taps_);
+  uint64_t taps = 0;
+  for (size_t t = 0; t < taps_; ++t) taps |= (word >> weights_[t] & 1) << t;
+  return taps;
+}
+
 // One input channel, all quads: i is its first weight to the first of them.
 void ListBuilder::scan_across(size_t i, const int32_t* at, float factor) {
-  if (taps_ > 1) {
+  const size_t all = map_.w_out;
+  if (all > 1) {
     for (Quad& quad : quads_) {
-      scan(quad, i, taps_, at, factor);
-      i += kQuad * taps_;
+      uint64_t bits[kQuad] = {};
+      for (int m = 0; m < quad.channels; ++m) bits[m] = taps_of(mask_span(w_.mask, i + m * all, all));
+      for_bits(bits[0] | bits[1] | bits[2] | bits[3], [&](size_t t) {
+        *quad.next[set_at(bits, t)]++ = {at[t], factor, i + weights_[t]};
+      });
+      i += kQuad * all;
     }
     return;
   }
@@ -87,7 +100,7 @@ void ListBuilder::collect(int group, int first, int end, int from, int to, Room*
   }
   if (across_)
     for (int c = from; c < to; ++c)
-      scan_across(base + c * map_.w_in + weights_[0], entries_.data() + (c - from) * taps_, factor(group, c));
+      scan_across(base + c * map_.w_in, entries_.data() + (c - from) * taps_, factor(group, c));
   else
     for (size_t q = 0; q < count; ++q)
       spans_.each(base + q * kQuad * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
@@ -163,13 +176,17 @@ void ListBuilder::fill(int group, int first, int end, int from, int to, Room* ro
   const int channels = std::min(map_.out_channels, kQuad * end) - kQuad * first;
   const auto width = [&](int q) { return std::min(kQuad, channels - kQuad * q); };
   if (across_) {
-    float* const row = room(scratch_.row, channels * taps_);
+    const size_t all = channels * map_.w_out;
+    float* const row = room(scratch_.row, all + channels * taps_);
+    float* const taps = taps_ < map_.w_out ? row + all : row;  // the phase's, side by side
     for (int c = from; c < to; ++c) {
-      if (c + 2 < to) fetch(w_.values + base + (c + 2) * map_.w_in + weights_[0], channels * taps_);
-      masked(base + c * map_.w_in + weights_[0], channels * taps_, row);
+      if (c + 2 < to) fetch(w_.values + base + (c + 2) * map_.w_in, all);
+      masked(base + c * map_.w_in, all, row);
+      for (int m = 0; taps != row && m < channels; ++m)
+        for (size_t t = 0; t < taps_; ++t) taps[m * taps_ + t] = row[m * map_.w_out + weights_[t]];
       const size_t entry = (c - from) * taps_;
       for (int q = 0; q < end - first; ++q)
-        interleave(row + q * kQuad * taps_, taps_, width(q), taps_, factor(group, c),
+        interleave(taps + q * kQuad * taps_, taps_, width(q), taps_, factor(group, c),
                    rooms[q].w + entry * width(q));
     }
   } else {

@@ -1,6 +1,7 @@
 // Surviving weights as the kernels want them: per four output channels and chunk of input channels, one
 // ConvList.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "../scratch.h"
@@ -41,12 +42,18 @@ class ListBuilder {
         weights_(weights),
         taps_(weights.size()),
         spans_(map, weights, w.in_factor != nullptr),
-        across_(spans_.taps_adjoin() && map.w_out == taps_ && taps_ <= kMaskSpan && w.source != Source::mask),
+        across_(w.source != Source::mask && across(map, weights)),
         filled_(filled),
         scratch_(scratch) {}
 
   // Whether filled lists, quickly made, are faster than sorted ones for weights that each meet so many vectors.
   static bool better_filled(double density, size_t vectors);
+
+  // Whether output channels adjoin in the stored weight, as an adjoint's do: lists are then best made of many at a time.
+  static bool across(const LinearMap& map, const std::vector<size_t>& weights) {
+    return map.w_in > map.w_out && map.w_out <= kMaskSpan &&
+           *std::max_element(weights.begin(), weights.end()) < map.w_out;
+  }
 
   // Where quads' lists go, one behind the other. A list needs room for as many offsets as one of its channels has places for weights,
   // and four times as many weights.
@@ -80,6 +87,7 @@ class ListBuilder {
   void collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
   void scan(Quad& quad, size_t i, size_t n, const int32_t* at, float factor) const;
   void scan_across(size_t i, const int32_t* at, float factor);
+  uint64_t taps_of(uint64_t word) const;
   template <Source S>
   ConvList write(const Quad& quad, const Entry* entries, size_t most, Room& room) const;
   template <Source S, int Channels>
@@ -99,7 +107,7 @@ class ListBuilder {
   const std::vector<size_t>& weights_;
   const size_t taps_;
   const WeightSpans spans_;
-  const bool across_;  // output channels adjoin in the stored weight, as an adjoint's do
+  const bool across_;
   const bool filled_;
   Scratch& scratch_;
   std::vector<Quad> quads_;

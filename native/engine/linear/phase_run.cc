@@ -12,6 +12,7 @@ constexpr size_t kListWeights = 4 * 1024;    // whose lists are a task: small la
 constexpr double kRunsDensity = 0.8;
 constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kTaskWeights = size_t{1} << 16;  // weights a task of such a layer looks at
+constexpr size_t kGathered = 16 * 1024;           // floats of a task that only gathers
 
 }  // namespace
 
@@ -48,8 +49,8 @@ PhaseRun::PhaseRun(Env& env, const LinearMap& map, const Phase& phase, const Lin
 size_t PhaseRun::quads_together(size_t room) const {
   const size_t quads = quads_;
   if (filled_)
-    return std::clamp<size_t>(map_.w_out == phase_.taps() ? kAdjoining / (kQuad * phase_.taps()) : 1, 1,
-                              quads);
+    return std::clamp<size_t>(
+        ListBuilder::across(map_, window_.weights()) ? kAdjoining / (kQuad * map_.w_out) : 1, 1, quads);
   const size_t adjoining =
       std::clamp<size_t>(kSortedPlaces / (chunk_ * phase_.taps()), 1, std::min<size_t>(kSomeQuads, quads));
   return std::clamp<size_t>(kListWeights / (kQuad * room), adjoining, quads);
@@ -130,12 +131,32 @@ void PhaseRun::run_block(int block, float* y) {
   }
 }
 
+// Every band's window, [band][input channel].
+void PhaseRun::gather_bands() {
+  const size_t bands = tiling_.band_count(phase_), channels = in_channels(), floats = window_.channel();
+  gathered_ =
+      env_.pool.acquire(bands * channels * floats + kTilePoints * lanes_);  // which tiles may read beyond
+  for_ranges(env_.threads, bands * channels, std::max<size_t>(1, kGathered / floats),
+             [&](size_t lo, size_t hi, size_t) {
+               while (lo < hi) {
+                 const Band band(tiling_, phase_, grid(), lo / channels);
+                 const size_t channel = lo % channels, count = std::min(hi - lo, channels - channel);
+                 for (int n = 0; n < band.slots; ++n)
+                   window_.gather(x(band.block + n), channel, static_cast<int>(count), band.outer, band.row,
+                                  n, gathered_.get() + lo * floats);
+                 lo += count;
+               }
+             });
+}
+
 void PhaseRun::run_bands(float* whole) {
+  if (tasks() > 1 && !in_place_ && !call_.box) gather_bands();
   env_.threads.run(tiling_.band_count(phase_) * tasks(), [&](size_t t) {
     const int block = Band(tiling_, phase_, grid(), t / tasks()).block;
     run_band(t / tasks(), t % tasks(), x(block),
              whole ? whole + block * map_.out_elements * lanes_ : y(block));
   });
+  gathered_ = Buffer();
 }
 
 void PhaseRun::run() {

@@ -67,6 +67,8 @@ class PhaseRun {
   }
 
   size_t quads_together(size_t room) const;
+  void gather_bands();
+  size_t in_channels() const { return static_cast<size_t>(map_.groups) * map_.in_channels; }
   void pack();
   void merge_moments(size_t bands);
 
@@ -88,6 +90,7 @@ class PhaseRun {
   int quad_chunk_ = 1;
   std::vector<ConvList> lists_;  // empty: made by each task
   Buffer offsets_, weights_;
+  Buffer gathered_;      // all bands' windows, where several tasks read each
   ConvList box_list_{};  // the box sum that lists of what is gone are taken off (h)
   std::vector<int32_t> box_offsets_;
   std::vector<Moments> parts_;  // per band and channel

@@ -47,7 +47,7 @@ class PhaseRun::Task {
   void run() {
     const LinearMap& map = run_.map_;
     const int chunk = run_.chunk_;
-    room_ = room(scratch_->input, ((run_.in_place_ ? 0 : chunk) + 1) * run_.window_.band());
+    room_ = room(scratch_->input, ((gathers() ? chunk : 0) + 1) * run_.window_.band());
     const int channels = std::min(map.out_channels, kQuad * end_) - kQuad * first_;
     const size_t floats = points() * run_.lanes_;
     if (gathered()) output_ = room(scratch_->output, floats * channels);
@@ -93,6 +93,8 @@ class PhaseRun::Task {
 
   // Vectors run along positions: outputs go through a buffer.
   bool gathered() const { return run_.tiling_.unit == 1; }
+  // Each task what it reads.
+  bool gathers() const { return !run_.in_place_ && !run_.gathered_; }
   size_t points() const { return rows_.empty() ? 0 : rows_.back().end; }
   void add_row(ptrdiff_t x, size_t count, int slot) {
     rows_.push_back({x, points(), points() + count, slot});
@@ -115,6 +117,10 @@ class PhaseRun::Task {
       input_ = run_.window_.at(x_, first + from, band_.row);
       return;
     }
+    if (run_.gathered_) {
+      input_ = run_.gathered_.get() + (index_ * run_.in_channels() + first + from) * run_.window_.channel();
+      return;
+    }
     float* const input = room_;
     for (int n = 0; n < band_.slots; ++n) {
       const float* x = n == 0 ? x_ : run_.x(band_.block + n);
@@ -130,7 +136,8 @@ class PhaseRun::Task {
   // chunk, the rows that the next band does not share with it.
   void look_ahead(int g, int q) {
     ahead_ = {};
-    if (!far() || gathered() || run_.call_.box || run_.phase_.outer_taps.size() != 1 || band_.slots > 1)
+    if (!far() || gathered() || run_.gathered_ || run_.call_.box || run_.phase_.outer_taps.size() != 1 ||
+        band_.slots > 1)
       return;
     if (run_.call_.tensors[0].blocks) return;
     const int chunk = run_.chunk_, groups = run_.map_.groups;
@@ -193,7 +200,7 @@ class PhaseRun::Task {
     const int short_by =
         run_.in_place_ ? run_.tiling_.rows - band_.rows : 0;  // what lies behind belongs to others
     const size_t n = window.band() - short_by * window.row(), step = window.channel();
-    box_ = room_ + (run_.in_place_ ? 0 : run_.chunk_) * step;
+    box_ = room_ + (gathers() ? run_.chunk_ : 0) * step;
     std::copy(input_, input_ + n, box_);
     for (int c = 1; c < count; ++c) run_.env_.kernels.axpby(input_ + c * step, 1.0f, box_, 1.0f, n);
   }

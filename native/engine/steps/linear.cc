@@ -144,7 +144,10 @@ class Linear final : public StepExec {
                       c.mantissa * pow2(k),
                       factors(d),
                       nullptr};
-    call.factor *= gradients.admit(env, step_.param, d.exp + input_.exp + c.exp - weight_exp(true) - k);
+    const auto admission =
+        gradients.admit(env, step_.param, d.exp + input_.exp + c.exp - weight_exp(true) - k);
+    call.factor *= admission.factor;
+    call.first = admission.first;
     call.gradient = gradients.values(step_.param);
     add_weight_gradient(env, maps(env, walk.grid).forward, call);
   }
