@@ -97,7 +97,7 @@ static void outer_products(const OuterArgs* a) {
     for (int v = 0; v < V; ++v) x[v] = vec_in_register(vec_load(at + v * kVecFloats));
 #pragma GCC unroll 8
     for (int m = 0; m < M; ++m) {
-      const vec up = vec_all(d[m]);
+      const vec up = vec_all(d[m * a->d_step]);
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) acc[m][v] = vec_multiply_add(up, x[v], acc[m][v]);
     }

@@ -89,16 +89,17 @@ struct GradArgs {
   float* sum;  // in and out: per entry, one float a channel
 };
 
-// Sums of outer products, over points: of neighbouring floats of d with neighbouring vectors of x.
+// Sums of outer products, over points: of some channels' floats of d with neighbouring vectors of x.
 struct OuterArgs {
-  const float* d;
+  const float* d;    // of the first channel
+  ptrdiff_t d_step;  // floats between channels
   const float* x;
-  const ptrdiff_t* dp;  // per point, its offset in d
+  const ptrdiff_t* dp;  // per point, its offset in a channel of d
   const ptrdiff_t* xp;  // per point, its offset in x
   int points;
   int vectors;         // 1 .. outer_vectors
-  int outs;            // 1 .. outer_sums / vectors floats of d, at most kOuterOuts
-  float* sum;          // in and out: so many vectors per float of d
+  int outs;            // channels: 1 .. outer_sums / vectors, at most kOuterOuts
+  float* sum;          // in and out: so many vectors a channel
   ptrdiff_t sum_step;  // floats between those of neighbours
 };
 constexpr int kOuterOuts = 8;

@@ -66,8 +66,8 @@ size_t in_positions(const LinearMap& map) {
 class SingleRun {
  public:
   SingleRun(Env& env, const LinearMap& map, const Phase& phase, const GradientCall& call,
-            const ChannelsLast& x, const ChannelsLast& d)
-      : env_(env), map_(map), phase_(phase), call_(call), x_(x), d_(d), taps_(phase.taps()) {
+            const ChannelsLast& x)
+      : env_(env), map_(map), phase_(phase), call_(call), x_(x), taps_(phase.taps()) {
     row_units_ = (map.out_channels + kRows - 1) / kRows;
     col_units_ = (map.in_channels + kCols - 1) / kCols;
     points_ = call.grid.blocks * phase.positions();
@@ -103,7 +103,7 @@ class SingleRun {
     return u;
   }
 
-  // Per tap and point the input position, per point the output position; per tap its place in the stored weight.
+  // Per tap and point where the input's channels begin, per point its place in an output channel; per tap its place in the stored weight.
   void lay_out() {
     const auto& row = *phase_.row;
     const auto& col = *phase_.col;
@@ -131,7 +131,7 @@ class SingleRun {
       for (size_t o = 0; o < phase_.outer_out.size(); ++o)
         for (int i = 0; i < row.count; ++i)
           for (int k = 0; k < col.count; ++k)
-            *to++ = d_.at(b, static_cast<ptrdiff_t>(phase_.out_offset(o, i, k)));
+            *to++ = static_cast<ptrdiff_t>(b * map_.out_elements + phase_.out_offset(o, i, k));
   }
 
   // Sums of [row][tap][col] over the part's points.
@@ -143,6 +143,7 @@ class SingleRun {
     const int outs = std::min(kOuterOuts, env_.kernels.outer_sums / std::min(most, vectors));
     OuterArgs a{};
     a.sum_step = static_cast<ptrdiff_t>(taps_ * u.width);
+    a.d_step = static_cast<ptrdiff_t>(map_.out_channel_stride);
     const size_t end = points_ * (part + 1) / parts_;
     for (size_t lo = points_ * part / parts_; lo < end; lo += kPoints) {
       a.points = static_cast<int>(std::min(kPoints, end - lo));
@@ -151,7 +152,7 @@ class SingleRun {
         a.xp = from_.data() + t * points_ + lo;
         for (int m = 0; m < u.rows; m += outs) {
           a.outs = std::min(outs, u.rows - m);
-          a.d = d_.data() + u.group * map_.out_channels + u.row + m;
+          a.d = call_.d + (u.group * map_.out_channels + u.row + m) * map_.out_channel_stride;
           for (int v = 0; v < vectors; v += most) {
             a.vectors = std::min(most, vectors - v);
             a.x = x_.data() + u.group * map_.in_channels + u.col + v * lanes;
@@ -165,20 +166,30 @@ class SingleRun {
     return sums;
   }
 
+  // factor times the sums from `first` on.
+  void sum_up(const std::vector<float>* parts, size_t first, double factor, std::vector<float>& all) const {
+    if (parts_ == 1) {
+      env_.kernels.scale(parts[0].data() + first, all.data(), all.size(), static_cast<float>(factor));
+      return;
+    }
+    for (size_t i = 0; i < all.size(); ++i) {
+      double s = 0.0;
+      for (size_t p = 0; p < parts_; ++p) s += parts[p][first + i];
+      all[i] = static_cast<float>(factor * s);
+    }
+  }
+
   // Adds up the parts, in order; then into the gradient.
   void store(size_t index, const std::vector<float>* parts) const {
     const Unit u = unit(index);
     const size_t base = u.group * map_.w_group + u.row * map_.w_out;
     const WeightSpans spans(map_, weights_, false);
-    std::vector<float> row(taps_ * u.cols);  // [col][tap], as weights are stored
+    std::vector<float> all(taps_ * u.width);  // [tap][col]
+    std::vector<float> row(taps_ * u.cols);   // [col][tap], as weights are stored
     for (int m = 0; m < u.rows; ++m) {
-      const double factor = channel_factor(call_, u.group * map_.out_channels + u.row + m);
+      sum_up(parts, m * taps_ * u.width, channel_factor(call_, u.group * map_.out_channels + u.row + m), all);
       for (size_t t = 0; t < taps_; ++t)
-        for (int c = 0; c < u.cols; ++c) {
-          double s = 0.0;
-          for (size_t p = 0; p < parts_; ++p) s += parts[p][(m * taps_ + t) * u.width + c];
-          row[c * taps_ + t] = static_cast<float>(factor * s);
-        }
+        for (int c = 0; c < u.cols; ++c) row[c * taps_ + t] = all[t * u.width + c];
       const auto add = [&](size_t first, size_t entry, size_t n, int) {
         const AddMaskedArgs a{call_.weight.mask, first, n, row.data() + entry, call_.gradient, call_.first};
         env_.kernels.add_masked(&a);
@@ -191,7 +202,7 @@ class SingleRun {
   const LinearMap& map_;
   const Phase& phase_;
   const GradientCall& call_;
-  const ChannelsLast &x_, &d_;
+  const ChannelsLast& x_;
   const size_t taps_;
   int row_units_, col_units_;
   size_t points_, parts_;
@@ -204,18 +215,15 @@ class SingleRun {
 bool suits_single(const LinearMap& map, Grid grid) {
   const size_t in = in_positions(map);
   return grid.lanes == 1 && map.in_channels >= kMinChannels &&
-         (map.in_channel_stride == in || map.in_channel_stride == 1) &&
-         (map.out_channel_stride == map.positions || map.out_channel_stride == 1);
+         (map.in_channel_stride == in || map.in_channel_stride == 1);
 }
 
 void add_single_gradient(Env& env, const LinearMap& map, const GradientCall& call) {
   const size_t groups = map.groups;
   const ChannelsLast x(env, call.x, call.grid.blocks, in_positions(map), groups * map.in_channels,
                        map.in_channel_stride);
-  const ChannelsLast d(env, call.d, call.grid.blocks, map.positions, groups * map.out_channels,
-                       map.out_channel_stride);
   for (const Phase& phase : phases_of(map))
-    if (phase.taps() > 0) SingleRun(env, map, phase, call, x, d).run();
+    if (phase.taps() > 0) SingleRun(env, map, phase, call, x).run();
 }
 
 }  // namespace px

@@ -4,6 +4,9 @@
 
 namespace px {
 
+// From here on most cache lines of weights have one that survives.
+constexpr double kMostLines = 0.05;
+
 int chunk_channels(const LinearMap& map, const Phase& phase, double density, double most) {
   const double entries = static_cast<double>(phase.taps()) * std::max(density, 1e-6);  // of a channel
   // Vectors of the window that a tile of so many neighbouring points touches, in a channel.
@@ -36,6 +39,12 @@ float ListBuilder::value(size_t i, float factor) const {
   if (S == Source::theta) return factor * w_.values[i];
   const float v = w_.values[i] * w_.squared_scale;
   return factor * (v * v);
+}
+
+// Weights that are read soon, in a piece too short and too far from the last one for a processor to foresee.
+void ListBuilder::fetch(size_t first, size_t n) const {
+  if (w_.source == Source::mask) return;
+  for (size_t i = 0; i < n; i += kLineFloats) prefetch_to_l2(w_.values + first + i);
 }
 
 // n neighbouring weights of each channel, the first channel's beginning with i.
@@ -83,31 +92,37 @@ void ListBuilder::scan_across(size_t i, const int32_t* at, float factor) {
 template <Source S>
 void ListBuilder::collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
   const size_t count = end - first;
-  const size_t most = (to - from) * taps_ + 3;  // of a set; odd numbers of lines keep sets apart in the cache
+  const size_t each = (to - from) * taps_ + 3;  // of a set; odd numbers of lines keep sets apart in the cache
   Entry* const found =
-      reinterpret_cast<Entry*>(room(scratch_.sorted, count * kQuadSets * most * sizeof(Entry)));
+      reinterpret_cast<Entry*>(room(scratch_.sorted, count * kQuadSets * each * sizeof(Entry)));
   quads_.resize(count);
   const size_t base = group * map_.w_group + first * kQuad * map_.w_out;
   // With few output channels the box sum would serve nobody else.
   const bool box = S == Source::mask && map_.out_channels > 2 && w_.density > 0.4;
   for (size_t q = 0; q < count; ++q) {
     Quad& quad = quads_[q];
-    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found + (q * kQuadSets + s) * most;
+    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found + (q * kQuadSets + s) * each;
     quad.channels = std::min(kQuad, map_.out_channels - kQuad * (first + static_cast<int>(q)));
     quad.flip = 0;
     for (int m = 0; box && m < quad.channels; ++m)
       if (kept(base + (q * kQuad + m) * map_.w_out, from, to) > (to - from) * taps_ / 2) quad.flip |= 1u << m;
   }
+  const bool most = w_.density > kMostLines;
   if (across_)
-    for (int c = from; c < to; ++c)
+    for (int c = from; c < to; ++c) {
+      if (most) fetch(base + c * map_.w_in, count * kQuad * map_.w_out);
       scan_across(base + c * map_.w_in, entries_.data() + (c - from) * taps_, factor(group, c));
+    }
   else
-    for (size_t q = 0; q < count; ++q)
+    for (size_t q = 0; q < count; ++q) {
+      for (int m = 0; most && spans_.channels_adjoin() && m < quads_[q].channels; ++m)
+        fetch(base + (q * kQuad + m) * map_.w_out + from * map_.w_in, (to - from) * taps_);
       spans_.each(base + q * kQuad * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
         scan(quads_[q], i, n, entries_.data() + entry, factor(group, c));
       });
+    }
   for (size_t q = 0; q < count; ++q)
-    lists[q] = write<S>(quads_[q], found + q * kQuadSets * most, most, rooms[q]);
+    lists[q] = write<S>(quads_[q], found + q * kQuadSets * each, each, rooms[q]);
 }
 
 // channels: where each channel's weights are, counted from the first one's.
@@ -155,11 +170,6 @@ void ListBuilder::masked(size_t first, size_t n, float* out) const {
   kernels_.masked(&a);
 }
 
-// Weights that are read soon, in a piece too short and too far from the last one for a processor to foresee.
-static void fetch(const float* values, size_t n) {
-  for (size_t i = 0; i < n; i += kLineFloats) prefetch_to_l2(values + i);
-}
-
 // n places of a quad: out[i][m] = factor * rows[m * step + i].
 static void interleave(const float* rows, size_t step, int channels, size_t n, float factor, float* out) {
   if (channels == kQuad)  // of a known size, for the compiler
@@ -180,7 +190,7 @@ void ListBuilder::fill(int group, int first, int end, int from, int to, Room* ro
     float* const row = room(scratch_.row, all + channels * taps_);
     float* const taps = taps_ < map_.w_out ? row + all : row;  // the phase's, side by side
     for (int c = from; c < to; ++c) {
-      if (c + 2 < to) fetch(w_.values + base + (c + 2) * map_.w_in, all);
+      if (c + 2 < to) fetch(base + (c + 2) * map_.w_in, all);
       masked(base + c * map_.w_in, all, row);
       for (int m = 0; taps != row && m < channels; ++m)
         for (size_t t = 0; t < taps_; ++t) taps[m * taps_ + t] = row[m * map_.w_out + weights_[t]];

@@ -83,6 +83,7 @@ class ListBuilder {
   };
   void fill(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
   void masked(size_t first, size_t n, float* out) const;
+  void fetch(size_t first, size_t n) const;
   template <Source S>
   void collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists);
   void scan(Quad& quad, size_t i, size_t n, const int32_t* at, float factor) const;
