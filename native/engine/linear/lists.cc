@@ -172,7 +172,10 @@ void ListBuilder::masked(size_t first, size_t n, float* out) const {
 
 // n places of a quad: out[i][m] = factor * rows[m * step + i].
 static void interleave(const float* rows, size_t step, int channels, size_t n, float factor, float* out) {
-  if (channels == kQuad)  // of a known size, for the compiler
+  // Of known sizes, for the compiler.
+  if (channels == kQuad && step == 1)
+    for (int m = 0; m < kQuad; ++m) out[m] = factor * rows[m];
+  else if (channels == kQuad)
     for (size_t i = 0; i < n; ++i)
       for (int m = 0; m < kQuad; ++m) out[kQuad * i + m] = factor * rows[m * step + i];
   else

@@ -10,7 +10,7 @@ constexpr size_t kAdjoining = 512;           // weights that lie side by side an
 constexpr size_t kListWeights = 4 * 1024;    // whose lists are a task: small layers' are short, but many
 // From here on f is summed in runs: with fewer weights short chunks are as accurate, and faster.
 constexpr double kRunsDensity = 0.8;
-constexpr size_t kFewVectors = 4;  // up to so many vectors a weight, lists are made where they are used
+constexpr size_t kFewVectors = 8;  // up to so many vectors a weight, lists are made where they are used
 constexpr size_t kTaskWeights = size_t{1} << 16;  // weights a task of such a layer looks at
 constexpr size_t kGathered = 16 * 1024;           // floats of a task that only gathers
 

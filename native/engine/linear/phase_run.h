@@ -51,7 +51,10 @@ class PhaseRun {
 
   // That a weight meets.
   size_t vectors() const {
-    return phase_.positions() / phase_.col->count * row_vectors(phase_, call_.grid, lanes_) * blocks_;
+    if (call_.grid.lanes > 1) return phase_.positions() * blocks_;
+    // Along positions, with what lies between rows.
+    const size_t row = Window(map_, phase_, 1, phase_.col->count, 1, 1, false).row();
+    return phase_.outer_out.size() * ((phase_.row->count * row + lanes_ - 1) / lanes_) * blocks_;
   }
 
   // Outputs of neighbouring rows are neighbours.
