@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kUnitWeights = size_t{1} << 14;  // weights (dense) a unit covers
 constexpr size_t kMostFloats = size_t{1} << 20;   // of gathered input, in any case
-constexpr double kFewSurvive = 0.25;  // up to here, a single sample's sums are made for survivors alone
+constexpr double kFewSurvive = 0.14;  // up to here, a single sample's sums are made for survivors alone
 constexpr size_t kMinTasks = 32;
 
 // How work is cut. From some density on, output channels share their lists, as most places are wanted by most of them. A band should have
@@ -43,8 +43,9 @@ class GradientRun {
         cut_(cut(phase.taps(), call.weight.density)),
         together_(cut_.shared ? env.kernels.grad_channels : 1) {
     const size_t taps = phase.taps();
-    cols_ = static_cast<int>(
-        std::clamp<size_t>(kUnitWeights / (taps * std::min(map.out_channels, 256)), 1, map.in_channels));
+    // What a unit reads is gathered once; of positions, so are each row's upstreams, and a unit should have few.
+    const int most_rows = std::min(map.out_channels, call.grid.lanes == 1 ? 48 : 256);
+    cols_ = static_cast<int>(std::clamp<size_t>(kUnitWeights / (taps * most_rows), 1, map.in_channels));
     rows_ = static_cast<int>(std::clamp<size_t>(kUnitWeights / (taps * cols_), 1, map.out_channels));
     row_units_ = (map.out_channels + rows_ - 1) / rows_;
     col_units_ = (map.in_channels + cols_ - 1) / cols_;
