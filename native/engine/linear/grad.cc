@@ -353,7 +353,7 @@ void add_weight_gradient(Env& env, const LinearMap& map, const GradientCall& giv
   if (suits_direct(map, given.grid)) return add_direct_gradient(env, map, given);
   GradientCall call = given;
   const auto phases = phases_of(map);
-  // Whoever computes a weight's gradient may replace what is there; but not all taps reach inside the input, nor do all belong to one phase.
+  // Whoever computes a gradient replaces what is there; unless some taps never reach inside the input, or belong to other phases.
   if (call.first && (phases.size() != 1 || phases[0].taps() != static_cast<size_t>(map.taps))) {
     const size_t weights = static_cast<size_t>(map.groups) * map.out_channels * map.in_channels * map.taps;
     for_ranges(env.threads, weights, kGrainFloats, [&](size_t lo, size_t hi, size_t) {

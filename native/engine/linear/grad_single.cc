@@ -103,7 +103,8 @@ class SingleRun {
     return u;
   }
 
-  // Per tap and point where the input's channels begin, per point its place in an output channel; per tap its place in the stored weight.
+  // Per tap and point where the input's channels begin, per point its place in an output channel; per tap its place in the stored
+  // weight.
   void lay_out() {
     const auto& row = *phase_.row;
     const auto& col = *phase_.col;
