@@ -92,37 +92,37 @@ void ListBuilder::scan_across(size_t i, const int32_t* at, float factor) {
 template <Source S>
 void ListBuilder::collect(int group, int first, int end, int from, int to, Room* rooms, ConvList* lists) {
   const size_t count = end - first;
-  const size_t each = (to - from) * taps_ + 3;  // of a set; odd numbers of lines keep sets apart in the cache
+  const size_t most = (to - from) * taps_ + 3;  // of a set; odd numbers of lines keep sets apart in the cache
   Entry* const found =
-      reinterpret_cast<Entry*>(room(scratch_.sorted, count * kQuadSets * each * sizeof(Entry)));
+      reinterpret_cast<Entry*>(room(scratch_.sorted, count * kQuadSets * most * sizeof(Entry)));
   quads_.resize(count);
   const size_t base = group * map_.w_group + first * kQuad * map_.w_out;
   // With few output channels the box sum would serve nobody else.
   const bool box = S == Source::mask && map_.out_channels > 2 && w_.density > 0.4;
   for (size_t q = 0; q < count; ++q) {
     Quad& quad = quads_[q];
-    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found + (q * kQuadSets + s) * each;
+    for (int s = 0; s < kQuadSets; ++s) quad.next[s] = found + (q * kQuadSets + s) * most;
     quad.channels = std::min(kQuad, map_.out_channels - kQuad * (first + static_cast<int>(q)));
     quad.flip = 0;
     for (int m = 0; box && m < quad.channels; ++m)
       if (kept(base + (q * kQuad + m) * map_.w_out, from, to) > (to - from) * taps_ / 2) quad.flip |= 1u << m;
   }
-  const bool most = w_.density > kMostLines;
+  const bool ahead = w_.density > kMostLines;
   if (across_)
     for (int c = from; c < to; ++c) {
-      if (most) fetch(base + c * map_.w_in, count * kQuad * map_.w_out);
+      if (ahead) fetch(base + c * map_.w_in, count * kQuad * map_.w_out);
       scan_across(base + c * map_.w_in, entries_.data() + (c - from) * taps_, factor(group, c));
     }
   else
     for (size_t q = 0; q < count; ++q) {
-      for (int m = 0; most && spans_.channels_adjoin() && m < quads_[q].channels; ++m)
+      for (int m = 0; ahead && spans_.channels_adjoin() && m < quads_[q].channels; ++m)
         fetch(base + (q * kQuad + m) * map_.w_out + from * map_.w_in, (to - from) * taps_);
       spans_.each(base + q * kQuad * map_.w_out, from, to, [&](size_t i, size_t entry, size_t n, int c) {
         scan(quads_[q], i, n, entries_.data() + entry, factor(group, c));
       });
     }
   for (size_t q = 0; q < count; ++q)
-    lists[q] = write<S>(quads_[q], found + q * kQuadSets * each, each, rooms[q]);
+    lists[q] = write<S>(quads_[q], found + q * kQuadSets * most, most, rooms[q]);
 }
 
 // channels: where each channel's weights are, counted from the first one's.

@@ -134,7 +134,7 @@ void PhaseRun::run_block(int block, float* y) {
 // Every band's window, [band][input channel].
 void PhaseRun::gather_bands() {
   const size_t bands = tiling_.band_count(phase_), channels = in_channels(), floats = window_.channel();
-  gathered_ =
+  windows_ =
       env_.pool.acquire(bands * channels * floats + kTilePoints * lanes_);  // which tiles may read beyond
   for_ranges(env_.threads, bands * channels, std::max<size_t>(1, kGathered / floats),
              [&](size_t lo, size_t hi, size_t) {
@@ -143,7 +143,7 @@ void PhaseRun::gather_bands() {
                  const size_t channel = lo % channels, count = std::min(hi - lo, channels - channel);
                  for (int n = 0; n < band.slots; ++n)
                    window_.gather(x(band.block + n), channel, static_cast<int>(count), band.outer, band.row,
-                                  n, gathered_.get() + lo * floats);
+                                  n, windows_.get() + lo * floats);
                  lo += count;
                }
              });
@@ -156,7 +156,7 @@ void PhaseRun::run_bands(float* whole) {
     run_band(t / tasks(), t % tasks(), x(block),
              whole ? whole + block * map_.out_elements * lanes_ : y(block));
   });
-  gathered_ = Buffer();
+  windows_ = Buffer();
 }
 
 void PhaseRun::run() {

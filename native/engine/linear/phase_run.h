@@ -93,7 +93,7 @@ class PhaseRun {
   int quad_chunk_ = 1;
   std::vector<ConvList> lists_;  // empty: made by each task
   Buffer offsets_, weights_;
-  Buffer gathered_;      // all bands' windows, where several tasks read each
+  Buffer windows_;       // all bands' windows, where several tasks read each
   ConvList box_list_{};  // the box sum that lists of what is gone are taken off (h)
   std::vector<int32_t> box_offsets_;
   std::vector<Moments> parts_;  // per band and channel

@@ -94,7 +94,7 @@ class PhaseRun::Task {
   // Vectors run along positions: outputs go through a buffer.
   bool gathered() const { return run_.tiling_.unit == 1; }
   // Each task what it reads.
-  bool gathers() const { return !run_.in_place_ && !run_.gathered_; }
+  bool gathers() const { return !run_.in_place_ && !run_.windows_; }
   size_t points() const { return rows_.empty() ? 0 : rows_.back().end; }
   void add_row(ptrdiff_t x, size_t count, int slot) {
     rows_.push_back({x, points(), points() + count, slot});
@@ -117,8 +117,8 @@ class PhaseRun::Task {
       input_ = run_.window_.at(x_, first + from, band_.row);
       return;
     }
-    if (run_.gathered_) {
-      input_ = run_.gathered_.get() + (index_ * run_.in_channels() + first + from) * run_.window_.channel();
+    if (run_.windows_) {
+      input_ = run_.windows_.get() + (index_ * run_.in_channels() + first + from) * run_.window_.channel();
       return;
     }
     float* const input = room_;
@@ -136,7 +136,7 @@ class PhaseRun::Task {
   // chunk, the rows that the next band does not share with it.
   void look_ahead(int g, int q) {
     ahead_ = {};
-    if (!far() || gathered() || run_.gathered_ || run_.call_.box || run_.phase_.outer_taps.size() != 1 ||
+    if (!far() || gathered() || run_.windows_ || run_.call_.box || run_.phase_.outer_taps.size() != 1 ||
         band_.slots > 1)
       return;
     if (run_.call_.tensors[0].blocks) return;
