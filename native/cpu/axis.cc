@@ -2,26 +2,34 @@
 //
 //   y[o] = scale * sum over entries e of row o of value[e] * x[index[e]]        rows without entries: fill
 static void axis(const AxisArgs* a) {
+  vec tops = vec_zero();
   float top = a->max ? *a->max : 0.0f;
   for (int o = 0; o < a->rows; ++o) {
-    float* y = a->y + o * a->inner;
+    float* const y = a->y + o * a->inner;
     const uint32_t lo = a->start[o], hi = a->start[o + 1];
     if (lo == hi) {
       for (size_t i = 0; i < a->inner; ++i) y[i] = a->fill;
       continue;
     }
-    const float* x = a->x + a->index[lo] * a->inner;
-    const float first = a->value[lo] * a->scale;
-    for (size_t i = 0; i < a->inner; ++i) y[i] = first * x[i];
-    for (uint32_t e = lo + 1; e < hi; ++e) {
-      const float* more = a->x + a->index[e] * a->inner;
-      const float v = a->value[e] * a->scale;
-      for (size_t i = 0; i < a->inner; ++i) y[i] += v * more[i];
+    size_t i = 0;
+    for (; i + kVecFloats <= a->inner; i += kVecFloats) {
+      vec sum = vec_zero();
+      for (uint32_t e = lo; e < hi; ++e)
+        sum = vec_multiply_add(vec_all(a->value[e] * a->scale), vec_load(a->x + a->index[e] * a->inner + i),
+                               sum);
+      tops = vec_max(sum, tops);
+      vec_store(y + i, sum);
     }
-    if (a->max)
-      for (size_t i = 0; i < a->inner; ++i) top = y[i] > top ? y[i] : top;
+    for (; i < a->inner; ++i) {
+      float sum = 0.0f;
+      for (uint32_t e = lo; e < hi; ++e) sum += a->value[e] * a->scale * a->x[a->index[e] * a->inner + i];
+      top = sum > top ? sum : top;
+      y[i] = sum;
+    }
   }
-  if (a->max) *a->max = top;
+  if (!a->max) return;
+  const float most = vec_largest(tops);
+  *a->max = most > top ? most : top;
 }
 
 //   f_out[o] = max over entries of f[index]; c_out takes the companion of the entry f chose, the first on ties.

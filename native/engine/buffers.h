@@ -14,7 +14,8 @@ class Buffer {
   float* get() const { return data_.get(); }
   explicit operator bool() const { return static_cast<bool>(data_); }
   // True when nobody else holds it, so that it may be written in place.
-  bool unshared() const { return data_.use_count() == 1; }
+  bool unshared() const { return holders() == 1; }
+  long holders() const { return data_.use_count(); }
   void reset() { data_.reset(); }
 
  private:

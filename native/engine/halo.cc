@@ -75,6 +75,12 @@ std::shared_ptr<const Halo> halo_of(const PlanValue& value, const Wish& wish) {
 
 }  // namespace
 
+bool alike(const Halo* a, const Halo* b) {
+  if (!a || !b) return a == b;
+  return a->rows == b->rows && a->cols == b->cols && a->row == b->row && a->channel == b->channel &&
+         a->lead == b->lead;
+}
+
 bool keeps_halo(const Plan& plan, const PlanStep& s) {
   const auto& shape = plan.values[s.output].shape;
   switch (s.op) {

@@ -24,6 +24,9 @@ struct Halo {
   size_t elements() const { return channels * channel; }
 };
 
+// Whether tensors of as many elements lie in the same way.
+bool alike(const Halo* a, const Halo* b);
+
 // Floats before the first channel, in whole cache lines; none where there are no gaps.
 inline size_t lead_floats(const Halo* halo, size_t lanes) {
   constexpr size_t kLine = 16;

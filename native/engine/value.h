@@ -31,6 +31,9 @@ struct Blocks {
   size_t floats;  // of a block
   std::function<void(int block, float* out)> make;
   std::function<void(float* out)> whole;  // all of it, by all threads at once; null: block by block
+  // Where a block is made of the same block of one tensor, which lies likewise: what becomes of a block may be written over that, if make alone
+  // holds it. Null: it is not.
+  const Buffer* source = nullptr;
 
   // Whether all of so many threads find work where each makes what it reads.
   bool enough_for(int threads) const { return count >= 2 * threads; }

@@ -38,6 +38,12 @@ bool takes_epilogue(const LinearMap& map, Grid grid) {
   return all_in_one(phases_of(map));
 }
 
+bool stores_once(Env& env, const LinearMap& map, const LinearCall& call) {
+  const auto phases = phases_of(map);
+  std::vector<SharedMax> tops;
+  return all_in_one(phases) && PhaseRun(env, map, phases[0], call, tops, false).chunks() == 1;
+}
+
 bool takes_blocks(const LinearMap& map, Grid grid) {
   return takes_epilogue(map, grid) && reads_in_place(map, phases_of(map)[0], grid);
 }
@@ -84,7 +90,7 @@ void apply_linear(Env& env, const LinearMap& map, const LinearCall& given) {
     if (phase.taps() == 0)
       fill(env, map, phase, call);
     else
-      PhaseRun(env, map, phase, call, tops, alone).run();
+      PhaseRun(env, map, phase, call, tops, alone && !call.clean).run();
   }
   if (map.out_halo && !alone)
     for (auto& t : call.tensors) clear_all(env, map, call.grid, t.y);

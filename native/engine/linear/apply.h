@@ -8,7 +8,8 @@ namespace px {
 struct LinearCall {
   struct Tensor {
     const float* x;
-    float* y;  // out, must not overlap x
+    float*
+        y;  // out, must not overlap x; perhaps what is added to it, where it is stored once, or the blocks' source
     float scale = 1.0f;
     float* max = nullptr;            // out: the largest entry of y (h, g, j)
     const Blocks* blocks = nullptr;  // instead of x, where the map takes them
@@ -20,12 +21,16 @@ struct LinearCall {
   // Every weight is 1: one output channel a group, the box sum over all input channels. The map has one output channel.
   bool box = false;
   const Epilogue* epilogue = nullptr;  // of a single tensor, where the map takes one
+  bool clean = false;                  // y's gaps hold zeros already
   std::vector<Moments>* moments =
       nullptr;  // out: mean and variance per output channel, where that costs nothing; else left empty
 };
 
 // Whether something can be done to outputs as they are stored.
 bool takes_epilogue(const LinearMap& map, Grid grid);
+
+// Whether no output is stored before all that it is the sum of is added up.
+bool stores_once(Env& env, const LinearMap& map, const LinearCall& call);
 
 // Whether x may be Blocks.
 bool takes_blocks(const LinearMap& map, Grid grid);

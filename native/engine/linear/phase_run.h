@@ -20,6 +20,9 @@ class PhaseRun {
   // All of them at once: into the call's tensors, or to `whole`.
   void run_bands(float* whole);
 
+  // Of input channels, whose sums are added up in the outputs.
+  int chunks() const { return chunks_; }
+
  private:
   class Task;
 

@@ -26,14 +26,14 @@ class ActivationStep final : public StepExec {
   // A normalisation or a sum before this was left to do: it is done here, a piece at a time.
   void forward(Env& env, DataPass& pass) override {
     const bool with = pass.scoring && signal();
-    const Value z = pass.take_laid(env, step_.inputs[0], step_.output);
+    Value z = pass.take_laid(env, step_.inputs[0], step_.output);
     Value c = with ? pass.companion.take_laid(env, step_.inputs[0], step_.output) : Value();
     if (!relu_) c = computed(env, pass.grid, std::move(c));
     const bool later = c.pending != nullptr;  // its maker opens and closes the gates
     const bool together = with && !later, keep = with && (pass.adjoint || later);
     if (by_block(pass.grid, z.halo) && !pass.adjoint && (!with || c.splits)) {
       Buffer bits;
-      pass.f.put(step_.output, blocks(env, pass.grid, z, later, &bits));
+      pass.f.put(step_.output, blocks(env, pass.grid, std::move(z), later, &bits));
       if (with)
         pass.companion.values.put(step_.output,
                                   gated_by(env, pass.grid, out_size(), std::move(c), std::move(bits), true));
@@ -104,24 +104,25 @@ class ActivationStep final : public StepExec {
     return relu_ && to_conv_ && grid.blocks >= 2 &&
            floats(grid, out_size(), halo) / grid.blocks <= kMostFloats;
   }
-  Value blocks(Env& env, Grid grid, const Value& z, bool keep, Buffer* bits) const {
-    const size_t n = floats(grid, out_size(), z.halo) / grid.blocks;
+  Value blocks(Env& env, Grid grid, Value given, bool keep, Buffer* bits) const {
+    const size_t n = floats(grid, out_size(), given.halo) / grid.blocks;
     if (keep) *bits = env.pool.acquire_bytes((n * grid.blocks + 7) / 8);
+    const auto z = std::make_shared<const Value>(std::move(given));
     Value y;
-    y.halo = z.halo;
-    const Buffer record = *bits;
+    y.halo = z->halo;
     // Floats [lo, hi) of the tensor, the first of them to `out`.
-    const auto make = [this, &env, grid, z, record](size_t lo, size_t hi, float* out) {
+    const auto make = [this, &env, grid, z, record = *bits](size_t lo, size_t hi, float* out) {
       for_pieces(lo, hi, [&](size_t from, size_t to) {
-        of_f(env, grid, z, out + (from - lo), record.get(), from, to);
+        of_f(env, grid, *z, out + (from - lo), record.get(), from, to);
       });
     };
     Blocks all{grid.blocks, n, nullptr, nullptr};
-    all.make = [make, n, grid, halo = z.halo](int block, float* out) {
+    if (z->repeat == 1) all.source = &z->data;
+    all.make = [make, n, grid, halo = z->halo](int block, float* out) {
       make(block * n, (block + 1) * n, out);
       if (halo) clear_gaps(*halo, grid.lanes, out, 0, n);
     };
-    all.whole = [make, n, grid, &env, halo = z.halo](float* out) {
+    all.whole = [make, n, grid, &env, halo = z->halo](float* out) {
       for_ranges(env.threads, n * grid.blocks, kGrainFloats, [&](size_t lo, size_t hi, size_t) {
         make(lo, hi, out + lo);
         if (halo) clear_gaps(*halo, grid.lanes, out, lo, hi);

@@ -26,10 +26,11 @@ class Linear final : public StepExec {
     const Maps& maps = this->maps(env, pass.grid);
     Value x = pass.take_laid(env, step_.inputs[0], step_.inputs[0]);
     if (!keep_blocks(env, maps, pass.grid, x)) x = settle(env, pass.grid, in_size(), std::move(x));
-    Value y = empty(env, pass.grid, out_size(), maps.forward.out_halo);
     LinearCall call{source(Source::theta, step_.alpha),
                     pass.grid,
-                    {{x.data.get(), y.data.get(), 1.0f, nullptr, x.blocks.get()}}};
+                    {{x.data.get(), nullptr, 1.0f, nullptr, x.blocks.get()}}};
+    Value y = place(env, maps.forward, call, x);
+    call.tensors[0].y = y.data.get();
     call.bias = step_.operands.empty() ? nullptr : step_.operands[0].data.data();
     std::vector<Moments> moments;
     if (env.batch_statistics && normalised_) call.moments = &moments;
@@ -239,8 +240,28 @@ class Linear final : public StepExec {
     y.exp = x.exp + exp - k;
     LinearCall call{w, grid, {{x.data.get(), nullptr, pow2(k), nullptr, x.blocks.get()}}};
     call.epilogue = &e;
-    y.blocks = linear_blocks(env, map, call);
+    Blocks blocks = *linear_blocks(env, map, call);
+    if (x.data) blocks.source = &x.data;
+    y.blocks = std::make_shared<const Blocks>(std::move(blocks));
     return y;
+  }
+
+  // Where outputs go: over what is added to them, or over what the blocks they are made from are made of, if nobody wants that any more.
+  // Memory just read need not come from afar once more to be written.
+  static Value place(Env& env, const LinearMap& map, LinearCall& call, const Value& x) {
+    const Epilogue* const e = call.epilogue;
+    const Buffer* const plus = e && e->plus ? &e->plus->data : nullptr;
+    const Buffer* source = x.blocks ? x.blocks->source : nullptr;
+    if (source && !(map.in_elements == map.out_elements && alike(x.halo, map.out_halo))) source = nullptr;
+    const bool same = plus && source && plus->get() == source->get();
+    Value y;
+    y.halo = map.out_halo;
+    if (plus && plus->holders() == (same ? 2 : 1) && stores_once(env, map, call))
+      y.data = *plus;
+    else if (source && !same && source->unshared())
+      y.data = *source;
+    call.clean = static_cast<bool>(y.data);
+    return y.data ? y : empty(env, call.grid, map.out_elements, map.out_halo);
   }
 
   std::vector<Value> apply(Env& env, const LinearMap& map, const WeightSource& w, Grid grid,
@@ -250,10 +271,14 @@ class Linear final : public StepExec {
     LinearCall call{w, grid, {}};
     call.epilogue = epilogue;
     for (size_t i = 0; i < xs.size(); ++i) {
-      const int k = lift(xs[i]->max);
-      ys[i] = empty(env, grid, map.out_elements, map.out_halo);
-      ys[i].exp = xs[i]->exp + exp - k;
-      call.tensors.push_back({xs[i]->data.get(), ys[i].data.get(), pow2(k), &ys[i].max, xs[i]->blocks.get()});
+      call.tensors.push_back(
+          {xs[i]->data.get(), nullptr, pow2(lift(xs[i]->max)), nullptr, xs[i]->blocks.get()});
+    }
+    for (size_t i = 0; i < xs.size(); ++i) {
+      ys[i] = place(env, map, call, *xs[i]);
+      ys[i].exp = xs[i]->exp + exp - lift(xs[i]->max);
+      call.tensors[i].y = ys[i].data.get();
+      call.tensors[i].max = &ys[i].max;
     }
     apply_linear(env, map, call);
     return ys;
