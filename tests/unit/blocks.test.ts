@@ -14,11 +14,16 @@ function residualNet() {
   const random = randomStream(11);
   const m = new PlanMaker([3, SIZE, SIZE], random);
   let v = m.leaky(m.batchNorm(m.conv(0, 8, { pad: 1 })), 0);
-  for (let i = 0; i < 3; ++i) {
-    const inner = m.leaky(m.batchNorm(m.conv(v, i === 1 ? 6 : 9, { pad: 1 })), 0);
-    const plain = m.leaky(m.conv(inner, 7, { kernel: 1 }), 0);
-    v = m.leaky(m.add([v, m.batchNorm(m.conv(plain, 8, { pad: 1 }))]), 0);
+  // Channels within a residual branch; where they are as many as outside, outputs may go over what they are made of.
+  let before = v;
+  for (const branch of [[9, 7], [6, 7], [8, 8], [8], [8]]) {
+    before = v;
+    let inner = m.leaky(m.batchNorm(m.conv(v, branch[0]!, { pad: 1 })), 0);
+    if (branch[1]) inner = m.leaky(m.conv(inner, branch[1], { kernel: 1 }), 0);
+    v = m.leaky(m.add([v, m.batchNorm(m.conv(inner, 8, { pad: 1 }))]), 0);
   }
+  // What the last branch is added to is wanted once more.
+  v = m.leaky(m.add([v, before]), 0);
   m.output(m.dense(m.flatten(m.averagePool(v, SIZE)), 5));
   const x = Float32Array.from({ length: SAMPLES * 3 * SIZE * SIZE }, () => random() - 0.5);
   const masks = m.weights.map((w) =>
