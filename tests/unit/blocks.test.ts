@@ -38,17 +38,28 @@ async function round(
   o: Partial<CompileOptions>,
   microBatch = SAMPLES,
 ): Promise<RoundResult> {
+  return (await run(net, o, microBatch, false)).result;
+}
+
+/** A round, or f alone, and f's output. */
+async function run(
+  net: ReturnType<typeof residualNet>,
+  o: Partial<CompileOptions>,
+  microBatch: number,
+  forwardOnly: boolean,
+) {
   const program = await cpuBackend().compile(net.plan, net.weights, { method: 'px', norm: 'batch', ...o });
   program.setMasks(net.masks);
-  program.begin();
+  program.begin({ forwardOnly, outputs: true });
   const each = net.x.length / SAMPLES;
+  const y: number[] = [];
   for (let at = 0; at < SAMPLES; at += microBatch) {
     const n = Math.min(microBatch, SAMPLES - at);
-    await program.push(net.x.subarray(at * each, (at + n) * each), n);
+    y.push(...(await program.push(net.x.subarray(at * each, (at + n) * each), n)).y![0]!);
   }
   const result = await program.finish();
   program.dispose();
-  return result;
+  return { result, y };
 }
 
 describe('many samples', () => {
@@ -81,4 +92,12 @@ describe('many samples', () => {
       expect(all.log2.R).toBeCloseTo(few.log2.R, 5);
     },
   );
+
+  it.each([false, true])('have the outputs they have three at a time (f alone: %s)', async (forwardOnly) => {
+    const net = residualNet();
+    const all = (await run(net, { norm: 'running', threads: 2 }, SAMPLES, forwardOnly)).y;
+    const few = (await run(net, { norm: 'running', threads: 2 }, 3, forwardOnly)).y;
+    const top = Math.max(...few.map(Math.abs));
+    expect(Math.max(...all.map((y, i) => Math.abs(y - few[i]!)))).toBeLessThanOrEqual(1e-5 * top);
+  });
 });
