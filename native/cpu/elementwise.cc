@@ -142,49 +142,76 @@ static inline void each_run(Rows rows, Fn fn) {
     }
 }
 
-// Over the first `filled` lanes: sum of (x - center)^power, power 1 or 2.
-template <int Power>
-static double power_sum(const float* x, Rows rows, int lanes, int filled, float center) {
-  float sums[64] = {};
-  if (lanes == kVecFloats) {
-    const vec minus = vec_all(-center);
-    vec total = vec_zero(), run = vec_zero();
-    each_run(rows, [&](size_t row, size_t first, size_t end, bool flush) {
-      for (size_t i = first; i < end; ++i) {
-        const vec d = vec_load(x + row + i * kVecFloats) + minus;
-        run = Power == 1 ? run + d : vec_multiply_add(d, d, run);
-      }
-      if (!flush) return;
-      total = total + run;
-      run = vec_zero();
-    });
-    vec_store(sums, total + run);
-  } else {
-    float run[64] = {};
-    each_run(rows, [&](size_t row, size_t first, size_t end, bool flush) {
-      for (int l = 0; l < lanes; ++l) {
-        for (size_t i = first; i < end; ++i) {
-          const float d = x[row + i * lanes + l] - center;
-          run[l] += Power == 1 ? d : d * d;
+// Over the first `filled` lanes: sums of (x - center)^power, power 1 or 2, for K channels side by side: what one adds up takes longer than
+// to load it.
+template <int Power, int K>
+static void power_sums(const MomentsArgs* a, const float* x, const float center[K], double out[K]) {
+  float sums[K][64] = {};
+  if (a->lanes == kVecFloats) {
+    vec minus[K], total[K], run[K];
+    for (int k = 0; k < K; ++k) {
+      minus[k] = vec_all(-center[k]);
+      total[k] = run[k] = vec_zero();
+    }
+    each_run(a->rows, [&](size_t row, size_t first, size_t end, bool flush) {
+      for (size_t i = first; i < end; ++i)
+#pragma GCC unroll 4
+        for (int k = 0; k < K; ++k) {
+          const vec v = vec_load(x + k * a->channel + row + i * kVecFloats), d = v + minus[k];
+          run[k] = Power == 1 ? run[k] + v : vec_multiply_add(d, d, run[k]);
         }
-        if (!flush) continue;
-        sums[l] += run[l];
-        run[l] = 0.0f;
+      for (int k = 0; flush && k < K; ++k) {
+        total[k] = total[k] + run[k];
+        run[k] = vec_zero();
       }
     });
-    for (int l = 0; l < lanes; ++l) sums[l] += run[l];
+    for (int k = 0; k < K; ++k) vec_store(sums[k], total[k] + run[k]);
+  } else {
+    const int lanes = a->lanes;
+    for (int k = 0; k < K; ++k) {
+      const float* const of = x + k * a->channel;
+      float run[64] = {};
+      each_run(a->rows, [&](size_t row, size_t first, size_t end, bool flush) {
+        for (int l = 0; l < lanes; ++l) {
+          for (size_t i = first; i < end; ++i) {
+            const float d = of[row + i * lanes + l] - center[k];
+            run[l] += Power == 1 ? d : d * d;
+          }
+          if (!flush) continue;
+          sums[k][l] += run[l];
+          run[l] = 0.0f;
+        }
+      });
+      for (int l = 0; l < lanes; ++l) sums[k][l] += run[l];
+    }
   }
-  double s = 0.0;
-  for (int l = 0; l < filled; ++l) s += sums[l];
-  return s;
+  for (int k = 0; k < K; ++k) {
+    out[k] = 0.0;
+    for (int l = 0; l < a->filled; ++l) out[k] += sums[k][l];
+  }
 }
 
-static void moments(const float* x, Rows rows, int lanes, int filled, double* mean, double* m2) {
-  const double count = static_cast<double>(rows.count * rows.vectors) * filled;
-  *mean = power_sum<1>(x, rows, lanes, filled, 0.0f) / count;
-  const float center = static_cast<float>(*mean);
-  const double off = *mean - center;
-  *m2 = power_sum<2>(x, rows, lanes, filled, center) - off * off * count;
+template <int K>
+static void moments_of(const MomentsArgs* a, int first) {
+  const double count = static_cast<double>(a->rows.count * a->rows.vectors) * a->filled;
+  const float* const x = a->x + first * a->channel;
+  double *const mean = a->mean + first, *const m2 = a->m2 + first;
+  float center[K] = {};
+  power_sums<1, K>(a, x, center, mean);
+  for (int k = 0; k < K; ++k) {
+    mean[k] /= count;
+    center[k] = static_cast<float>(mean[k]);
+  }
+  power_sums<2, K>(a, x, center, m2);
+  for (int k = 0; k < K; ++k) {
+    const double off = mean[k] - center[k];
+    m2[k] -= off * off * count;
+  }
+}
+
+static void moments(const MomentsArgs* a) {
+  if (a->channels == kMomentChannels) return moments_of<kMomentChannels>(a, 0);
+  for (int c = 0; c < a->channels; ++c) moments_of<1>(a, c);
 }
 
 static bool score(const float* theta, float* s, size_t n, double shift, double factor) {

@@ -70,6 +70,17 @@ struct Rows {
   size_t count, vectors, step;
 };
 
+// Per channel the mean, and the sum of squared distances from it, of vectors' first `filled` lanes.
+constexpr int kMomentChannels = 4;
+struct MomentsArgs {
+  const float* x;
+  ptrdiff_t channel;  // floats between channels
+  int channels;       // 1 .. kMomentChannels
+  Rows rows;
+  int lanes, filled;
+  double *mean, *m2;  // out, per channel
+};
+
 // Neighbouring vectors of d and of x that are multiplied.
 struct GradRun {
   ptrdiff_t d, x;
@@ -294,8 +305,7 @@ struct Kernels {
   bool (*score)(const float* theta, float* s, size_t n, double shift, double factor);
   // y = s*(x - m) + t.
   void (*affine)(const AffineArgs*);
-  // Mean, and sum of squared distances from it, of vectors' first `filled` lanes.
-  void (*moments)(const float* x, Rows rows, int lanes, int filled, double* mean, double* m2);
+  void (*moments)(const MomentsArgs*);
   void (*axis)(const AxisArgs*);
   void (*axis_max)(const AxisMaxArgs*);
   void (*axis_back)(const AxisBackArgs*);

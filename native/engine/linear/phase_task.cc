@@ -324,14 +324,10 @@ class PhaseRun::Task {
     const size_t row = run_.phase_.col->count, count = band_.rows;
     const Rows rows = run_.rows_join() ? Rows{1, count * row, 0}
                                        : Rows{count, row, run_.phase_.row_axis->out_stride * lanes};
-    for (int m = 0; m < channels; ++m) {
-      Moments& total = run_.parts_[index_ * all + channel + m];
-      for (int s = 0; s < band_.slots; ++s) {
-        const float* const y =
-            this->y(s) + ((channel + m) * run_.map_.out_channel_stride + out_at(0, 0)) * lanes;
-        total.add(run_.env_.kernels, y, rows, lanes, run_.call_.grid.filled(band_.block + s));
-      }
-    }
+    for (int s = 0; s < band_.slots; ++s)
+      add_moments(run_.env_.kernels, y(s) + (channel * run_.map_.out_channel_stride + out_at(0, 0)) * lanes,
+                  run_.map_.out_channel_stride * lanes, channels, rows, lanes,
+                  run_.call_.grid.filled(band_.block + s), &run_.parts_[index_ * all + channel]);
   }
 
   // Zeros right of the band's rows, and below the last.

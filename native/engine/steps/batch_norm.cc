@@ -59,9 +59,9 @@ class BatchNorm final : public FactorStep {
       Moments total;
       const Rows rows = x.halo ? Rows{x.halo->rows, x.halo->cols, x.halo->row * lanes} : Rows{1, inner_, 0};
       for (int block = 0; block < grid.blocks; ++block)
-        total.add(env.kernels,
-                  x.data.get() + (static_cast<size_t>(block) * channels_ + task) * segment(x.halo) * lanes,
-                  rows, grid.lanes, grid.filled(block));
+        add_moments(env.kernels,
+                    x.data.get() + (static_cast<size_t>(block) * channels_ + task) * segment(x.halo) * lanes,
+                    0, 1, rows, grid.lanes, grid.filled(block), &total);
       keep(task, total);
     });
     for (size_t c = 0; c < channels_; ++c) pooled_[c] += variance_[c] * grid.samples;
