@@ -87,6 +87,32 @@ static float largest(const float* x, size_t n) {
   return top;
 }
 
+// y[r*count + i] = x[r*step + i]; returns max |y|. In whole vectors: what they hold beyond a row the next one overwrites, and what would
+// go beyond the last is left out. The maximum is not taken of y, because a load of what several stores have just left waits for them.
+static float join_rows(const float* x, size_t step, size_t rows, size_t count, float* y) {
+  static const float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const vec lane = vec_load(kLane);
+  vec tops = vec_zero();
+  float top = 0.0f;
+  for (size_t r = 0; r < rows; ++r) {
+    const float* const from = x + r * step;
+    float* const to = y + r * count;
+    const size_t left = (rows - r) * count;
+    size_t i = 0;
+    for (; i < count && i + kVecFloats <= left; i += kVecFloats) {
+      const vec v = vec_load(from + i);
+      vec_store(to + i, v);
+      const vec of_row = vec_where_above(vec_all(static_cast<float>(count - i)), lane, v, vec_zero());
+      tops = vec_max(magnitude(of_row), tops);
+    }
+    for (; i < count; ++i) {
+      to[i] = from[i];
+      top = larger(from[i] < 0 ? -from[i] : from[i], top);
+    }
+  }
+  return larger(vec_largest(tops), top);
+}
+
 // A stretch of one segment, up to `end` of the range.
 struct AffineRun {
   size_t end;

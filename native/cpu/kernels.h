@@ -310,6 +310,8 @@ struct Kernels {
   void (*axis_max)(const AxisMaxArgs*);
   void (*axis_back)(const AxisBackArgs*);
   float (*largest)(const float* x, size_t n);  // max |x|
+  // y = rows of `count` floats, which lie `step` >= count apart in x, side by side; returns max |y|.
+  float (*join_rows)(const float* x, size_t step, size_t rows, size_t count, float* y);
 };
 
 // The best set this processor runs; `limit` names the highest allowed (nullptr: no limit), as PX_ISA does.

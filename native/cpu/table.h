@@ -33,4 +33,5 @@ static const Kernels kTable = {
     axis_max,
     axis_back,
     largest,
+    join_rows,
 };

@@ -23,12 +23,15 @@ class PhaseRun::Task {
     rows_.clear();
     yp_.clear();
     const int cols = run.phase_.col->count, lanes = run.lanes_;
-    if (gathered()) {
+    if (along_positions()) {
       // Rows as one: what lies between them is computed, too, and dropped.
       const size_t floats = (band.rows - 1) * run.window_.row() + cols;
       for (int s = 0; s < band.slots; ++s)
         add_row(run.window_.point(s, 0, 0), (floats + lanes - 1) / lanes, s);
-      for (size_t p = 0; p < points(); ++p) yp_.push_back(static_cast<ptrdiff_t>(p * lanes));
+      buffered_ = !(band.slots == 1 && run.rows_join() && floats == static_cast<size_t>(cols) * band.rows &&
+                    floats % lanes == 0);
+      const size_t first = buffered_ ? 0 : out_at(0, 0);
+      for (size_t p = 0; p < points(); ++p) yp_.push_back(static_cast<ptrdiff_t>(first + p * lanes));
       return;
     }
     if (run.in_place_ && run.window_.row() == static_cast<size_t>(cols) * lanes && run.rows_join()) {
@@ -50,15 +53,15 @@ class PhaseRun::Task {
     room_ = room(scratch_->input, ((gathers() ? chunk : 0) + 1) * run_.window_.band());
     const int channels = std::min(map.out_channels, kQuad * end_) - kQuad * first_;
     const size_t floats = points() * run_.lanes_;
-    if (gathered()) output_ = room(scratch_->output, floats * channels);
+    if (buffered_) output_ = room(scratch_->output, floats * channels);
     if (run_.lists_.empty()) make_room();
     for (int g = 0; g < map.groups; ++g) {
       const size_t channel = static_cast<size_t>(g) * map.out_channels + kQuad * first_;
       ConvArgs a{};
       a.channels = channels;
-      a.far = far() && !gathered();
-      a.y = gathered() ? output_ : y_ + channel * map.out_channel_stride * run_.tiling_.unit;
-      a.y_channel = static_cast<ptrdiff_t>(gathered() ? floats : map.out_channel_stride * run_.tiling_.unit);
+      a.far = far() && !buffered_;
+      a.y = buffered_ ? output_ : y_ + channel * map.out_channel_stride * run_.tiling_.unit;
+      a.y_channel = static_cast<ptrdiff_t>(buffered_ ? floats : map.out_channel_stride * run_.tiling_.unit);
       float top = 0.0f;
       for (int q = 0; q < run_.chunks_; ++q) {
         const int from = q * chunk, to = std::min(map.in_channels, from + chunk);
@@ -71,13 +74,13 @@ class PhaseRun::Task {
         const bool last = q + 1 == run_.chunks_;
         a.clamp = last && run_.call_.weight.source == Source::mask;
         if (last && run_.call_.epilogue) epilogue(channel, a);
-        a.max = last && !run_.tops_.empty() && !gathered() ? &top : nullptr;
+        a.max = last && !run_.tops_.empty() && !buffered_ ? &top : nullptr;
         tiles(a, boxed);
       }
-      if (gathered())
+      if (buffered_)
         scatter(channel, channels);
       else if (!run_.tops_.empty())
-        run_.tops_[0].add(top);
+        run_.tops_[band_.block / run_.call_.grid.blocks].add(top);
       if (run_.moments()) measure(channel, channels);
       if (run_.clears_) clear(channel, channels);
     }
@@ -91,8 +94,7 @@ class PhaseRun::Task {
     int slot;
   };
 
-  // Vectors run along positions: outputs go through a buffer.
-  bool gathered() const { return run_.tiling_.unit == 1; }
+  bool along_positions() const { return run_.tiling_.unit == 1; }
   // Each task what it reads.
   bool gathers() const { return !run_.in_place_ && !run_.windows_; }
   size_t points() const { return rows_.empty() ? 0 : rows_.back().end; }
@@ -136,8 +138,9 @@ class PhaseRun::Task {
   // chunk, the rows that the next band does not share with it.
   void look_ahead(int g, int q) {
     ahead_ = {};
-    if (!far() || gathered() || run_.windows_ || run_.call_.box || run_.phase_.outer_taps.size() != 1 ||
-        band_.slots > 1)
+    if (buffered_) return expect_outputs(g, q);
+    if (along_positions() || !far() || run_.windows_ || run_.call_.box ||
+        run_.phase_.outer_taps.size() != 1 || band_.slots > 1)
       return;
     if (run_.call_.tensors[0].blocks) return;
     const int chunk = run_.chunk_, groups = run_.map_.groups;
@@ -156,6 +159,17 @@ class PhaseRun::Task {
     ahead_.step = run_.map_.in_channel_stride * lanes;
     ahead_.rows = std::min(chunk, run_.map_.in_channels - from);
     ahead_.lines = static_cast<uint32_t>(((reach.end - reach.first) * lanes + kLineFloats - 1) / kLineFloats);
+  }
+
+  // Where outputs that go through a buffer will go in the end.
+  void expect_outputs(int g, int q) {
+    if (q + 1 < run_.chunks_) return;
+    const size_t channel = static_cast<size_t>(g) * run_.map_.out_channels + kQuad * first_;
+    const size_t from = out_at(0, 0), to = out_at(band_.rows - 1, run_.phase_.col->count - 1);
+    ahead_.row = y_ + channel * run_.map_.out_channel_stride + from;
+    ahead_.step = run_.map_.out_channel_stride;
+    ahead_.rows = std::min(run_.map_.out_channels, kQuad * end_) - kQuad * first_;
+    ahead_.lines = static_cast<uint32_t>((to - from) / kLineFloats + 1);
   }
 
   // For lists that do not outlive the chunk.
@@ -296,23 +310,23 @@ class PhaseRun::Task {
   void scatter(size_t channel, int channels) const {
     const int count = run_.phase_.col->count;
     const size_t step = run_.phase_.col->step * run_.phase_.col_axis->out_stride;
+    const bool join = step == 1 && run_.rows_join();
     for (int s = 0; s < band_.slots; ++s) {
       const int block = band_.block + s;
       float top = 0.0f;
       for (int m = 0; m < channels; ++m) {
         const float* from = output_ + (m * points() + rows_[s].first) * run_.lanes_;
         float* const channel_at = y(s) + (channel + m) * run_.map_.out_channel_stride;
+        if (join) {
+          top = std::max(top, run_.env_.kernels.join_rows(from, run_.window_.row(), band_.rows, count,
+                                                          channel_at + out_at(0, 0)));
+          continue;
+        }
         for (int r = 0; r < band_.rows; ++r, from += run_.window_.row()) {
           float* const to = channel_at + out_at(r, 0);
-          if (step == 1)
-            std::copy(from, from + count, to);
-          else
-            for (int c = 0; c < count; ++c) to[c * step] = from[c];
-          if (!run_.tops_.empty() && !run_.rows_join())
-            top = std::max(top, run_.env_.kernels.largest(from, count));
+          for (int c = 0; c < count; ++c) to[c * step] = from[c];
+          top = std::max(top, run_.env_.kernels.largest(from, count));
         }
-        if (!run_.tops_.empty() && run_.rows_join())
-          top = std::max(top, run_.env_.kernels.largest(channel_at + out_at(0, 0), band_.rows * count));
       }
       if (!run_.tops_.empty()) run_.tops_[block / run_.call_.grid.blocks].add(top);
     }
@@ -349,6 +363,7 @@ class PhaseRun::Task {
   BorrowedScratch scratch_;
   std::vector<Row> rows_;
   Scratch::Array<ptrdiff_t>& yp_;
+  bool buffered_ = false;                      // outputs along positions, which do not end with whole vectors
   float *room_ = nullptr, *output_ = nullptr;  // borrowed: for what is gathered or added up, and for outputs
   const float* input_ = nullptr;               // the first channel of the chunk
   std::unique_ptr<ListBuilder> builder_;       // of lists that do not outlive the chunk

@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kRows = 256;                     // output channels whose products are added up in float32
 constexpr size_t kBandFloats = 32 * 1024;         // of d a band has: they stay in L2
 constexpr size_t kWindowFloats = 48 * 1024;       // of gathered input, likewise
+constexpr size_t kLaid = 16 * 1024;               // of a task that only lays d
 constexpr size_t kTaskVectors = size_t{1} << 16;  // that a task's weights meet
 constexpr int kMinChannels = 16;  // of output: with fewer, the tables would cost more than they save
 
@@ -35,7 +36,11 @@ class TotalRun {
   double run() {
     const size_t bands = phase_.outer_out.size() * bands_ * map_.groups;
     const Buffer d = env_.pool.acquire(bands * map_.out_channels * vectors_ * lanes_);
-    for_ranges(env_.threads, bands, 1, [&](size_t band, size_t, size_t) { lay(band, d.get()); });
+    const size_t channels = map_.out_channels, floats = vectors_ * lanes_;
+    for_ranges(env_.threads, bands * channels, std::max<size_t>(1, kLaid / floats),
+               [&](size_t lo, size_t hi, size_t) {
+                 for (size_t c = lo; c < hi; ++c) lay(c / channels, c % channels, d.get() + c * floats);
+               });
     std::vector<double> sums(bands * chunks_);
     env_.threads.run(sums.size(), [&](size_t t) { sums[t] = compute(t / chunks_, t % chunks_, d.get()); });
     double total = 0.0;
@@ -63,26 +68,18 @@ class TotalRun {
     return static_cast<int>(std::clamp<size_t>(most, 1, map_.in_channels));
   }
 
-  // A band of d, [channel][place in the window], times its factors.
-  void lay(size_t band, float* d) const {
+  // A channel of a band of d, by place in the window, times its factor.
+  void lay(size_t band, size_t m, float* to) const {
     const Place p = place(band);
-    const size_t floats = vectors_ * lanes_;
-    d += band * map_.out_channels * floats;
-    for (int m = 0; m < map_.out_channels; ++m, d += floats) {
-      const size_t channel = p.group * map_.out_channels + m;
-      const float* const from = call_.d + channel * map_.out_channel_stride;
-      const float factor = static_cast<float>(channel_factor(call_, channel));
-      std::fill_n(d, floats, 0.0f);
-      for (int r = 0; r < p.rows; ++r)
-        lay_row(from + phase_.out_offset(p.outer, p.row + r, 0), factor, d + r * row_);
-    }
-  }
-  void lay_row(const float* from, float factor, float* to) const {
+    const size_t channel = p.group * map_.out_channels + m;
+    const float* const from = call_.d + channel * map_.out_channel_stride;
+    const float factor = static_cast<float>(channel_factor(call_, channel));
+    std::fill_n(to, vectors_ * lanes_, 0.0f);
     const size_t n = phase_.col->count, step = phase_.col->step * phase_.col_axis->out_stride;
-    if (step == 1)
-      env_.kernels.scale(from, to, n, factor);
-    else
-      for (size_t c = 0; c < n; ++c) to[c] = factor * from[c * step];
+    for (int r = 0; r < p.rows; ++r) {
+      const float* const row = from + phase_.out_offset(p.outer, p.row + r, 0);
+      for (size_t c = 0; c < n; ++c) to[r * row_ + c] = factor * row[c * step];
+    }
   }
 
   double compute(size_t band, size_t chunk, const float* d) const {
