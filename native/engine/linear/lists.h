@@ -26,7 +26,7 @@ struct WeightSource {
 constexpr int kTilePoints = 4, kTileLanes = 16;
 constexpr double kTileFloats = 12 * 1024;
 constexpr double kLeastEntries = 10, kMostEntries = 144;
-constexpr double kMostAccurate = 48;  // entries of f's sums, where they are not made in runs
+constexpr double kMostAccurate = 96;  // entries of f's sums, where they are not made in runs
 
 class ListBuilder {
  public:
