@@ -8,8 +8,8 @@ namespace px {
 struct LinearCall {
   struct Tensor {
     const float* x;
-    float*
-        y;  // out, must not overlap x; perhaps what is added to it, where it is stored once, or the blocks' source
+    // Out. Must not overlap x, but may be what an epilogue adds, if stores_once, or the source of the blocks.
+    float* y;
     float scale = 1.0f;
     float* max = nullptr;            // out: the largest entry of y (h, g, j)
     const Blocks* blocks = nullptr;  // instead of x, where the map takes them
