@@ -8,7 +8,7 @@ namespace {
 
 // Weights a task takes at a time, of one tensor: long enough to be worth it, short enough to stop at soon.
 constexpr size_t kPiece = size_t{1} << 17;
-// A thread more takes as long to start, and to be given counters, as it takes to look at so many weights.
+// A thread more takes as long to start, and to be given counters, as it takes to look at so many weights; more than a piece.
 constexpr size_t kThreadWeights = size_t{1} << 20;
 constexpr uint32_t kInfinity = 0x7f80;      // upper 16 bits, of NaN too: these or more
 constexpr uint32_t kNegativeZero = 0x8000;  // and of the smallest negative numbers
@@ -166,9 +166,7 @@ bool top_k(const std::vector<Tensor>& tensors, uint64_t k, uint64_t floor, Threa
 int useful_threads(const std::vector<Tensor>& tensors, int wanted) {
   size_t weights = 0;
   for (const Tensor& t : tensors) weights += t.size;
-  const size_t useful =
-      std::clamp<size_t>(weights / kThreadWeights, 1, std::max<size_t>(1, cut(tensors).size()));
-  return static_cast<int>(std::min(useful, static_cast<size_t>(std::max(1, wanted))));
+  return static_cast<int>(std::clamp<size_t>(weights / kThreadWeights, 1, std::max(1, wanted)));
 }
 
 }  // namespace px::select

@@ -325,7 +325,7 @@ class PhaseRun::Task {
         for (int r = 0; r < band_.rows; ++r, from += run_.window_.row()) {
           float* const to = channel_at + out_at(r, 0);
           for (int c = 0; c < count; ++c) to[c * step] = from[c];
-          top = std::max(top, run_.env_.kernels.largest(from, count));
+          if (!run_.tops_.empty()) top = std::max(top, run_.env_.kernels.largest(from, count));
         }
       }
       if (!run_.tops_.empty()) run_.tops_[block / run_.call_.grid.blocks].add(top);

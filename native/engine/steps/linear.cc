@@ -268,17 +268,13 @@ class Linear final : public StepExec {
                            const std::vector<const Value*>& xs, int exp,
                            const Epilogue* epilogue = nullptr) const {
     std::vector<Value> ys(xs.size());
-    LinearCall call{w, grid, {}};
+    LinearCall call{w, grid, std::vector<LinearCall::Tensor>(xs.size())};
     call.epilogue = epilogue;
     for (size_t i = 0; i < xs.size(); ++i) {
-      call.tensors.push_back(
-          {xs[i]->data.get(), nullptr, pow2(lift(xs[i]->max)), nullptr, xs[i]->blocks.get()});
-    }
-    for (size_t i = 0; i < xs.size(); ++i) {
+      const int k = lift(xs[i]->max);
       ys[i] = place(env, map, call, *xs[i]);
-      ys[i].exp = xs[i]->exp + exp - lift(xs[i]->max);
-      call.tensors[i].y = ys[i].data.get();
-      call.tensors[i].max = &ys[i].max;
+      ys[i].exp = xs[i]->exp + exp - k;
+      call.tensors[i] = {xs[i]->data.get(), ys[i].data.get(), pow2(k), &ys[i].max, xs[i]->blocks.get()};
     }
     apply_linear(env, map, call);
     return ys;
